@@ -1,0 +1,1 @@
+"""The command line of medrecon: options in, progress and exit codes out."""

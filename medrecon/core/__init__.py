@@ -1,0 +1,31 @@
+"""The frozen values that every room speaks in."""
+
+from medrecon.core.field import Segmentation, SoftField, away_from_zero
+from medrecon.core.geometry import Geometry, lps_from_ras, ras_from_lps
+from medrecon.core.labels import Label, LabelMap, SnomedCode, known_labels, label
+from medrecon.core.mesh import Mesh
+from medrecon.core.provenance import Provenance, Step
+from medrecon.core.volume import Acquisition, HuStatus, Modality, SliceStack, Volume, read_only
+
+__all__ = [
+    "Acquisition",
+    "Geometry",
+    "HuStatus",
+    "Label",
+    "LabelMap",
+    "Mesh",
+    "Modality",
+    "Provenance",
+    "Segmentation",
+    "SliceStack",
+    "SnomedCode",
+    "SoftField",
+    "Step",
+    "Volume",
+    "away_from_zero",
+    "known_labels",
+    "label",
+    "lps_from_ras",
+    "ras_from_lps",
+    "read_only",
+]
