@@ -1,0 +1,193 @@
+"""NIfTI-1 out and in: the only place where RAS exists.
+
+References
+----------
+Cox et al., NIfTI-1 header definition (nifti1.h): sform, qform, xyzt_units, scl_slope.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+from isal import igzip
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from medrecon.core import Acquisition, Geometry, LabelMap, Volume, lps_from_ras
+from medrecon.errors import GeometryError, PixelDataError, UnreadableInputError
+from medrecon.files.atomic import open_atomic
+
+# Level 1 of ISA-L: 0.7 s for a chest CT where zlib takes 3.6 s, and only 4 % larger.
+COMPRESSION_LEVEL = 1
+# NIFTI_XFORM_SCANNER_ANAT: coordinates are the scanner's.
+SCANNER_ANATOMY = 1
+MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
+# Distance of a corner voxel that sform and qform may disagree by: a tenth of the finest
+# voxel a clinical scanner makes.
+FORM_TOLERANCE_MM = 0.05
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write an image as .nii or .nii.gz, stored type kept, no scaling."""
+    _write(volume.array, volume.geometry, path)
+
+
+def write_labels(labels: LabelMap, path: Path) -> None:
+    """Write a label map as .nii or .nii.gz."""
+    _write(labels.array, labels.geometry, path)
+
+
+def read_volume(
+    path: Path, *, acquisition: Acquisition | None = None, frame: int | None = None
+) -> Volume:
+    """Read a NIfTI image.
+
+    Parameters
+    ----------
+    path : Path
+        .nii, .nii.gz or a .hdr/.img pair.
+    acquisition : Acquisition, optional
+        NIfTI says nothing of modality or HU; who knows may say it here.
+    frame : int, optional
+        Which volume of a 4-D image, from 0.
+
+    Returns
+    -------
+    Volume
+        int16 where the file holds integers that fit and no scaling, else float32.
+
+    Raises
+    ------
+    UnreadableInputError
+        If it is not a NIfTI image.
+    GeometryError
+        If there is no valid affine, sform and qform disagree, the image is not
+        three-dimensional or the frame does not exist.
+    PixelDataError
+        If the data are truncated.
+    """
+    image = _open(path)
+    array = _load(image, frame)
+    geometry = Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
+    return Volume(_as_image(array), geometry, acquisition or Acquisition())
+
+
+def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
+    """Integers of a label map and their grid.
+
+    Raises
+    ------
+    PixelDataError
+        If a value is not a whole number of 0 to 65535.
+    """
+    image = _open(path)
+    array = _load(image, None)
+    whole = np.rint(array)
+    if np.abs(array - whole).max() > 1e-3 or whole.min() < 0 or whole.max() > 65535:
+        raise PixelDataError("the label map holds values that are not whole numbers of 0 to 65535")
+    geometry = Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
+    return np.asfortranarray(whole.astype(np.uint16)), geometry
+
+
+def _write(array: npt.NDArray[Any], geometry: Geometry, path: Path) -> None:
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(array.dtype)
+    header.set_data_shape(array.shape)
+    header.set_xyzt_units("mm")
+    header.set_sform(geometry.affine_ras, code=SCANNER_ANATOMY)
+    # A qform is a rotation: it cannot hold a shear, so a sheared grid has an sform only.
+    if not geometry.is_sheared:
+        header.set_qform(geometry.affine_ras, code=SCANNER_ANATOMY)
+    header["vox_offset"] = 352
+    header["scl_slope"], header["scl_inter"] = 1.0, 0.0
+    with open_atomic(path) as stream:
+        if path.suffix != ".gz":
+            _write_content(stream, header, array)
+            return
+        # No name and no time in the gzip header: same voxels, same bytes.
+        with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, stream, mtime=0) as packed:
+            _write_content(packed, header, array)
+
+
+def _write_content(stream: IO[bytes], header: Any, array: npt.NDArray[Any]) -> None:
+    header.write_to(stream)  # with its four zero bytes: no extensions follow
+    slab = max(1, 2**22 // max(1, array.shape[0] * array.shape[1]))
+    for k in range(0, array.shape[2], slab):
+        stream.write(array[:, :, k : k + slab].ravel(order="F").data)
+
+
+def _open(path: Path) -> Any:
+    try:
+        return nibabel.Nifti1Image.from_filename(path, mmap=False)
+    except FileNotFoundError:
+        raise
+    except (ImageFileError, HeaderDataError):
+        raise UnreadableInputError("the file is not a NIfTI-1 image") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise UnreadableInputError(
+            f"the NIfTI header cannot be read: {type(error).__name__}"
+        ) from None
+
+
+def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
+    shape = tuple(int(n) for n in image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) < 3:
+        raise GeometryError(f"an image of {len(shape)} dimensions; a volume has three")
+    if len(shape) > 4 or (len(shape) == 4 and frame is None):
+        raise GeometryError(f"an image of shape {shape}; choose one volume with --frame")
+    if frame is not None and not 0 <= frame < (shape[3] if len(shape) == 4 else 1):
+        raise GeometryError(f"frame {frame} asked for; the image has shape {shape}")
+    index = (slice(None),) * 3 + ((frame or 0,) if image.ndim > 3 else ())
+    index += (0,) * (image.ndim - len(index))
+    try:
+        slope, intercept = image.dataobj.slope, image.dataobj.inter
+        proxy = image.dataobj
+        array = (
+            proxy[index]
+            if (slope, intercept) != (1, 0)
+            else np.asarray(proxy.get_unscaled())[index]
+        )
+    except (OSError, EOFError, ValueError) as error:
+        raise PixelDataError(
+            f"the image data are truncated or corrupt ({type(error).__name__}); copy the file again"
+        ) from None
+    return np.asarray(array)
+
+
+def _affine_ras(image: Any) -> npt.NDArray[np.float64]:
+    header = image.header
+    sform, sform_code = header.get_sform(coded=True)
+    qform, qform_code = header.get_qform(coded=True)
+    if not sform_code and not qform_code:
+        raise GeometryError(
+            "the NIfTI file states no orientation (sform and qform code 0): left and right "
+            "are unknown; convert the DICOM series again with a tool that writes them"
+        )
+    affine = np.array(sform if sform_code else qform, dtype=np.float64)
+    if sform_code and qform_code and not _agree(sform, qform, image.shape[:3]):
+        raise GeometryError(
+            "the NIfTI file's sform and qform place the image differently; remove one of them"
+        )
+    affine[:3] *= MM_PER_UNIT[header.get_xyzt_units()[0]]
+    return affine
+
+
+def _agree(sform: Any, qform: Any, shape: tuple[int, ...]) -> bool:
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(shape) - 1)
+    difference = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
+    return bool(np.abs(difference).max() <= FORM_TOLERANCE_MM)
+
+
+def _as_image(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if array.dtype.kind in "iub" and array.min() >= -32768 and array.max() <= 32767:
+        return array.astype(np.int16)
+    image = array.astype(np.float32)
+    if not np.isfinite(image).all():
+        raise PixelDataError("the image holds values that are not finite numbers")
+    return image
