@@ -1,0 +1,218 @@
+"""A manifest as `manifest.toml`, and back."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from medrecon.core import Label, Modality, SnomedCode
+from medrecon.errors import ModelError
+from medrecon.models.manifest import (
+    Components,
+    Head,
+    IntendedUse,
+    Intensity,
+    IntensityKind,
+    Licences,
+    Manifest,
+    ModelLabel,
+    NetworkSpec,
+    Sampling,
+    Training,
+    WeightsFile,
+)
+from medrecon.models.toml_text import toml_text
+
+MANIFEST_NAME = "manifest.toml"
+SCHEMA = 1
+MAX_MANIFEST_BYTES = 4 << 20
+
+T = TypeVar("T")
+EnumT = TypeVar("EnumT", bound=Enum)
+Row = dict[str, Any]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a TOML file.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, is no TOML, or a key is missing or of the wrong kind.
+    """
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ModelError(f"{path.name} is larger than {MAX_MANIFEST_BYTES} bytes")
+        rows = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path.name} cannot be read as a model's manifest: {error}") from error
+    try:
+        return manifest_from_rows(rows)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path.name}: {_complaint(error)}") from error
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write the manifest as TOML, the same bytes for the same manifest."""
+    path.write_text(toml_text(rows_of_manifest(manifest)), "utf-8", newline="\n")
+
+
+def manifest_from_rows(rows: Row) -> Manifest:
+    """The manifest in nested tables, as tomllib returns them.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If a key is missing, of the wrong type or not one of its allowed words.
+    ModelError
+        If the values contradict one another.
+    """
+    if rows["schema"] != SCHEMA:
+        raise ValueError(f"schema {rows['schema']!r}; this medrecon reads {SCHEMA}")
+    weights, licences, training = rows["weights"], rows["licences"], rows["training"]
+    return Manifest(
+        name=_text(rows, "name"),
+        version=_text(rows, "version"),
+        title=_text(rows, "title"),
+        intended_use=_word(IntendedUse, rows, "intended_use"),
+        modalities=tuple(Modality(m) for m in rows["modalities"]),
+        channels=_texts(rows, "channels"),
+        labels=tuple(_label(row) for row in rows["label"]),
+        head=_word(Head, rows, "head"),
+        sampling=_sampling(rows["sampling"]),
+        intensity=_intensity(rows["intensity"]),
+        network=NetworkSpec(_text(rows["network"], "name"), rows["network"].get("arguments", {})),
+        weights=WeightsFile(
+            _text(weights, "file"), _text(weights, "sha256"), _whole(weights, "bytes")
+        ),
+        licences=Licences(_text(licences, "code"), _text(licences, "weights")),
+        training=Training(*(_text(training, k) for k in ("data", "command", "source"))),
+        body_parts=_texts(rows, "body_parts"),
+        figures={k: float(v) for k, v in rows.get("figures", {}).items()},
+    )
+
+
+def rows_of_manifest(manifest: Manifest) -> Row:
+    """Nested tables of the manifest, in the order they are written."""
+    m = manifest
+    rows: Row = {
+        "schema": SCHEMA,
+        "name": m.name,
+        "version": m.version,
+        "title": m.title,
+        "intended_use": m.intended_use.value,
+        "modalities": [x.value for x in m.modalities],
+        "body_parts": list(m.body_parts),
+        "channels": list(m.channels),
+        "head": m.head.value,
+        "weights": {
+            "file": m.weights.file,
+            "sha256": m.weights.sha256,
+            "bytes": m.weights.bytes,
+        },
+        "licences": {"code": m.licences.code, "weights": m.licences.weights},
+        "training": {
+            "data": m.training.data,
+            "command": m.training.command,
+            "source": m.training.source,
+        },
+        "sampling": _sampling_row(m.sampling),
+        "intensity": _intensity_row(m.intensity),
+        "network": {"name": m.network.name, "arguments": dict(m.network.arguments)},
+        "label": [_label_row(x) for x in m.labels],
+        "figures": dict(m.figures),
+    }
+    return rows
+
+
+def _label(row: Row) -> ModelLabel:
+    red, green, blue = (int(c) for c in row["color"])
+    code = SnomedCode(*_texts(row, "snomed")) if "snomed" in row else None
+    label = Label(
+        _whole(row, "index"),
+        _text(row, "name"),
+        (red, green, blue),
+        code,
+        bool(row.get("hollow", False)),
+        _texts(row, "includes") if "includes" in row else (),
+    )
+    return ModelLabel(_whole(row, "channel"), label, _word(Components, row, "components"))
+
+
+def _label_row(item: ModelLabel) -> Row:
+    label = item.label
+    row: Row = {
+        "channel": item.channel,
+        "index": label.index,
+        "name": label.name,
+        "color": list(label.color),
+        "components": item.components.value,
+    }
+    if label.code is not None:
+        row["snomed"] = [label.code.value, label.code.meaning]
+    if label.hollow:
+        row["hollow"] = True
+    if label.includes:
+        row["includes"] = list(label.includes)
+    return row
+
+
+def _sampling(row: Row) -> Sampling:
+    spacing = tuple(float(x) for x in row["spacing_mm"]) if "spacing_mm" in row else None
+    patch = tuple(int(n) for n in row["patch"])
+    if len(patch) != 3 or (spacing is not None and len(spacing) != 3):
+        raise ValueError("patch and spacing_mm need three numbers each")
+    return Sampling(spacing, _text(row, "orientation"), patch, float(row["overlap"]))
+
+
+def _sampling_row(sampling: Sampling) -> Row:
+    row: Row = {"orientation": sampling.orientation, "patch": list(sampling.patch)}
+    if sampling.spacing_mm is not None:
+        row["spacing_mm"] = list(sampling.spacing_mm)
+    return row | {"overlap": sampling.overlap}
+
+
+def _intensity(row: Row) -> Intensity:
+    numbers = {k: float(row[k]) for k in ("low", "high", "mean", "deviation") if k in row}
+    kind = _word(IntensityKind, row, "kind")
+    return Intensity(kind, **numbers, nonzero=bool(row.get("nonzero", False)))
+
+
+def _intensity_row(intensity: Intensity) -> Row:
+    names = ("low", "high", "mean", "deviation", "nonzero")
+    return {"kind": intensity.kind.value} | {k: getattr(intensity, k) for k in names}
+
+
+def _text(row: Row, key: str) -> str:
+    return _typed(row, key, str, str)
+
+
+def _whole(row: Row, key: str) -> int:
+    return _typed(row, key, int, int)
+
+
+def _typed(row: Row, key: str, kind: type, convert: Callable[[Any], T]) -> T:
+    if type(row[key]) is not kind:
+        raise TypeError(f"{key} = {row[key]!r}; {kind.__name__} expected")
+    return convert(row[key])
+
+
+def _texts(row: Row, key: str) -> tuple[str, ...]:
+    values = row[key]
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        raise TypeError(f"{key} = {values!r}; a list of strings expected")
+    return tuple(values)
+
+
+def _word(enum: type[EnumT], row: Row, key: str) -> EnumT:
+    allowed = [x.value for x in enum]
+    if row[key] not in allowed:
+        raise ValueError(f"{key} = {row[key]!r}; one of {', '.join(map(repr, allowed))} expected")
+    return enum(row[key])
+
+
+def _complaint(error: Exception) -> str:
+    return f"the key {error} is missing" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,70 @@
+"""Networks that may be built, by name. A name that is not here is refused, not looked up."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+
+import torch
+
+from medrecon.errors import ModelError, ModelUntrustedError
+from medrecon.models.manifest import Literal, NetworkSpec
+
+ALLOWED: Mapping[str, tuple[str, str]] = {
+    "UNet": ("monai.networks.nets.unet", "UNet"),
+    "BasicUNet": ("monai.networks.nets.basic_unet", "BasicUNet"),
+    "DynUNet": ("monai.networks.nets.dynunet", "DynUNet"),
+    "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
+    "SegResNetDS": ("monai.networks.nets.segresnet_ds", "SegResNetDS"),
+    "SwinUNETR": ("monai.networks.nets.swin_unetr", "SwinUNETR"),
+}
+
+
+def build_network(
+    spec: NetworkSpec, weights: Mapping[str, torch.Tensor] | None = None
+) -> torch.nn.Module:
+    """The network of a manifest, in evaluation mode if weights are given.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    weights : mapping of str to Tensor or None
+        Every parameter by its name; None leaves them random, for training.
+
+    Raises
+    ------
+    ModelUntrustedError
+        If the network is not in the allow-list.
+    ModelError
+        If an argument is unknown or impossible, or the weights do not fit.
+    """
+    if spec.name not in ALLOWED:
+        raise ModelUntrustedError(
+            f"a network {spec.name!r}; medrecon builds only {', '.join(ALLOWED)}"
+        )
+    module, name = ALLOWED[spec.name]
+    make: Callable[..., torch.nn.Module] = getattr(importlib.import_module(module), name)
+    arguments = {key: _plain(value) for key, value in spec.arguments.items()}
+    unknown = sorted(set(arguments) - set(inspect.signature(make).parameters))
+    if unknown:
+        raise ModelError(f"network {spec.name} knows no argument {', '.join(unknown)}")
+    try:
+        network = make(**arguments)
+        if weights is not None:
+            network.load_state_dict(dict(weights), strict=True)
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"network {spec.name} cannot be built: {reason}") from error
+    return network if weights is None else network.eval()
+
+
+def _plain(value: Literal) -> object:
+    """A list as the tuple that MONAI's factories expect for (name, arguments) pairs."""
+    if isinstance(value, list):
+        items = [_plain(v) for v in value]
+        pair = len(items) == 2 and isinstance(items[0], str) and isinstance(items[1], dict)
+        return tuple(items) if pair else items
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return value
