@@ -1,1 +1,8 @@
-"""train."""
+"""Training: samples in, a model folder that the store can install out."""
+
+from medrecon.train.loop import train
+from medrecon.train.options import Augmentation, Schedule, TrainOptions
+from medrecon.train.recipes import phantom_recipe
+from medrecon.train.samples import SampleMaker
+
+__all__ = ["Augmentation", "SampleMaker", "Schedule", "TrainOptions", "phantom_recipe", "train"]

@@ -1,0 +1,147 @@
+"""Everything that decides what a training run produces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from medrecon.core import Label, Modality
+from medrecon.errors import UsageError
+from medrecon.models.manifest import (
+    Components,
+    IntendedUse,
+    Intensity,
+    Licences,
+    NetworkSpec,
+    Sampling,
+    Training,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far a sample is changed before a step; 0 switches a change off.
+
+    There is no left-right flip: left and right organs are different labels.
+
+    Parameters
+    ----------
+    shift : float
+        Standard deviation of a shift of all values, in the image's units (HU).
+    scale : float
+        Standard deviation of a factor around 1 on all values.
+    noise : float
+        Highest standard deviation of added white noise, in the image's units.
+    blur_voxels : float
+        Highest standard deviation of a Gaussian blur.
+    cut : float
+        Probability of a sample that ends early along the third axis, as a scan that
+        does not reach the whole body does.
+    """
+
+    shift: float = 15.0
+    scale: float = 0.03
+    noise: float = 30.0
+    blur_voxels: float = 0.6
+    cut: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast.
+
+    Parameters
+    ----------
+    steps : int
+        Weight updates in all.
+    batch : int
+        Patches an update.
+    learning_rate : float
+        Peak of a cosine that begins with `warmup` steps and ends at 1 % of it.
+    weight_decay : float
+        AdamW's.
+    warmup : int
+        Steps of linear rise.
+    averaging : float
+        Decay of the exponential moving average of the weights, which is what is saved.
+    validate_every, save_every : int
+        Steps between validations, and between checkpoints.
+    """
+
+    steps: int
+    batch: int = 1
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup: int = 50
+    averaging: float = 0.99
+    validate_every: int = 250
+    save_every: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What to train, on which samples, and what the result is called.
+
+    Parameters
+    ----------
+    name, version, title : str
+        As in the manifest.
+    labels : tuple of Label
+        Channel 1 is the first; everything else in a sample's label map is background.
+    sampling, intensity, network : Sampling, Intensity, NetworkSpec
+        `network` has one channel more than there are labels.
+    train_seeds, validation_seeds : range
+        What the sample maker is called with; disjoint.
+    schedule : Schedule
+    augmentation : Augmentation
+    seed : int
+        Of the weights, the order of the samples and their changes.
+    pool : int
+        Samples kept ready at a time; a new one replaces the oldest every
+        `renew_every` steps.
+    renew_every : int
+    components : Components
+        The rule every label gets in the manifest.
+    half_weights : bool
+        Save float16 weights.
+    modality, intended_use, licences, training, body_parts
+        As in the manifest.
+
+    Raises
+    ------
+    UsageError
+        If seeds overlap, or the network's channels do not fit the labels.
+    """
+
+    name: str
+    title: str
+    labels: tuple[Label, ...]
+    sampling: Sampling
+    intensity: Intensity
+    network: NetworkSpec
+    train_seeds: range
+    validation_seeds: range
+    schedule: Schedule
+    licences: Licences
+    training: Training
+    version: str = "1"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+    pool: int = 64
+    renew_every: int = 4
+    components: Components = Components.LARGEST
+    half_weights: bool = False
+    modality: Modality = Modality.CT
+    intended_use: IntendedUse = IntendedUse.RESEARCH
+    body_parts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shared = set(self.train_seeds) & set(self.validation_seeds)
+        if shared:
+            raise UsageError(f"{len(shared)} seeds are both in training and in validation")
+        channels = self.network.arguments.get("out_channels")
+        if channels != len(self.labels) + 1:
+            raise UsageError(
+                f"a network of {channels} channels for {len(self.labels)} labels and background"
+            )
+        if self.sampling.spacing_mm is None:
+            raise UsageError("training needs a spacing in mm")

@@ -1,0 +1,56 @@
+"""How well a network does on samples it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.inferers.utils import sliding_window_inference
+
+from medrecon.models.intensity import normalise
+from medrecon.train.options import TrainOptions
+from medrecon.train.samples import Sample
+
+
+def validation_dice(
+    network: torch.nn.Module, samples: Iterable[Sample], options: TrainOptions
+) -> dict[str, float]:
+    """Mean Dice of each label over the samples, on the network's grid.
+
+    A sample in which a label is neither present nor found does not count for it; a
+    label that never counts has no entry.
+    """
+    device = next(network.parameters()).device
+    scores: dict[str, list[float]] = {label.name: [] for label in options.labels}
+    network.eval()
+    for sample in samples:
+        found = _segment(network, sample, options, device)
+        for channel, label in enumerate(options.labels, start=1):
+            score = dice(found == channel, sample.target == channel)
+            if score is not None:
+                scores[label.name].append(score)
+    network.train()
+    return {name: float(np.mean(values)) for name, values in scores.items() if values}
+
+
+def dice(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float | None:
+    """2·|both| / (|found| + |truth|); None if both are empty."""
+    total = int(found.sum()) + int(truth.sum())
+    return 2 * int((found & truth).sum()) / total if total else None
+
+
+def _segment(
+    network: torch.nn.Module, sample: Sample, options: TrainOptions, device: torch.device
+) -> npt.NDArray[np.integer]:
+    image = torch.from_numpy(np.ascontiguousarray(normalise(sample.image, options.intensity)))
+    sampling = options.sampling
+    with torch.inference_mode():
+        logits = sliding_window_inference(
+            image[None, None].to(device), sampling.patch, 1, network, 0.25, "gaussian"
+        )
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError("a network that returns one tensor expected")
+    found: npt.NDArray[np.integer] = logits[0].argmax(0).cpu().numpy()
+    return found
