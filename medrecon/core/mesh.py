@@ -68,6 +68,23 @@ class Mesh:
         return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
     @property
+    def centroid_mm(self) -> npt.NDArray[np.float64]:
+        """(3,) LPS centre of mass of the enclosed volume; of the vertices if it is empty.
+
+        Each face and the bounding box's centre span a tetrahedron, whose centroid is a
+        quarter of its corners' sum and whose weight is its signed volume.
+        """
+        centre = (self.vertices_mm.min(axis=0) + self.vertices_mm.max(axis=0)) / 2
+        a, b, c = self._corners(centre)
+        weight = np.einsum("ij,ij->i", a, np.cross(b, c))
+        total = weight.sum()
+        if total == 0:
+            return np.asarray(self.vertices_mm.mean(axis=0), dtype=np.float64)
+        moment = ((a + b + c) * weight[:, None]).sum(axis=0)
+        result: npt.NDArray[np.float64] = centre + moment / (4 * total)
+        return result
+
+    @property
     def bounds_mm(self) -> npt.NDArray[np.float64]:
         """(2, 3) lowest and highest LPS coordinates."""
         v = self.vertices_mm

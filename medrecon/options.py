@@ -1,0 +1,126 @@
+"""What a run was asked to do: one frozen object per stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from medrecon.core import Modality
+
+DEFAULT_TISSUES = ("skin", "bone", "lungs", "airway")
+"""What a CT gives without a network and without being asked."""
+
+AUTO = "auto"
+
+
+class Grid(Enum):
+    """Which grid `volume.nii.gz` and `labels.nii.gz` are written on."""
+
+    ISO = "iso"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """Which volume to take and what to tolerate.
+
+    Parameters
+    ----------
+    series : int or None
+        Number of the series as `scan` lists it; None takes the largest plausible one.
+    frame : int or None
+        Which volume of a 4-D image, from 0.
+    fill_gaps : bool
+        Interpolate over missing slices; such a surface never passes the gate.
+    skip_bad : bool
+        Leave out damaged files.
+    modality : Modality or None
+        What a NIfTI, NRRD or MHA volume is; these formats do not say.
+    max_memory_gb : float or None
+        Refuse a volume that would need more, before decoding it.
+    """
+
+    series: int | None = None
+    frame: int | None = None
+    fill_gaps: bool = False
+    skip_bad: bool = False
+    modality: Modality | None = None
+    max_memory_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """What to look for, and with what.
+
+    Parameters
+    ----------
+    tissues : tuple of str or None
+        Tissues from HU; None means `DEFAULT_TISSUES` where the image is a CT with
+        verified HU, unless models were named.
+    models : tuple of str or None
+        Networks by name or folder, "auto" among them; None means "auto" unless
+        tissues were named.
+    labels : tuple of str or None
+        Keep only these structures.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    force_model : bool
+        Run a model on images that it is not meant for.
+    """
+
+    tissues: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    device: str = AUTO
+    force_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeshOptions:
+    """How surfaces are decimated and judged.
+
+    Parameters
+    ----------
+    tolerance_mm : float
+        How far decimation may move the surface; 0 leaves every triangle.
+    target_faces : int or None
+        Decimate to this many triangles a mesh instead.
+    accept_mm : float
+        Largest processing error that passes the gate.
+    """
+
+    tolerance_mm: float = 0.1
+    target_faces: int | None = None
+    accept_mm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written.
+
+    Parameters
+    ----------
+    spacing : Grid or float
+        Grid of the image and the label map; a number is an isotropic spacing in mm.
+    formats : tuple of str
+        "stl" and "3mf".
+    overwrite : bool
+        Replace an earlier run in the folder.
+    preview : bool
+        Draw `preview.png`.
+    """
+
+    spacing: Grid | float = Grid.ISO
+    formats: tuple[str, ...] = ("stl", "3mf")
+    overwrite: bool = False
+    preview: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything a run can be asked."""
+
+    load: LoadOptions = field(default_factory=LoadOptions)
+    segment: SegmentOptions = field(default_factory=SegmentOptions)
+    mesh: MeshOptions = field(default_factory=MeshOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
