@@ -17,9 +17,23 @@ def data_dir() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without MEDRECON_DATA the tests marked `data` are deselected, by name and in sight."""
-    if "MEDRECON_DATA" in os.environ:
-        return
-    without = [item for item in items if item.get_closest_marker("data") is None]
+    """What this machine cannot run is deselected, by name and in sight, never skipped.
+
+    Tests marked `data` without MEDRECON_DATA, tests marked `gpu` without a CUDA device.
+    """
+    if "MEDRECON_DATA" not in os.environ:
+        _deselect("data", config, items)
+    if any(item.get_closest_marker("gpu") for item in items) and not _has_gpu():
+        _deselect("gpu", config, items)
+
+
+def _deselect(marker: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    without = [item for item in items if item.get_closest_marker(marker) is None]
     config.hook.pytest_deselected(items=[item for item in items if item not in without])
     items[:] = without
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

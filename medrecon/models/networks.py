@@ -50,7 +50,9 @@ def build_network(
     if unknown:
         raise ModelError(f"network {spec.name} knows no argument {', '.join(unknown)}")
     try:
-        network = make(**arguments)
+        # With weights, the random start is thrown away: it must not use up random numbers.
+        with torch.random.fork_rng(devices=[], enabled=weights is not None):
+            network = make(**arguments)
         if weights is not None:
             network.load_state_dict(dict(weights), strict=True)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:

@@ -1,0 +1,74 @@
+"""A model is described by data, and the description survives being written down."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model_folders import example
+
+from medrecon.errors import ModelError
+from medrecon.models import Sampling, read_manifest, write_manifest
+from medrecon.models.toml_text import toml_text
+
+
+def test_a_manifest_written_and_read_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.toml"
+    write_manifest(example(), path)
+    assert read_manifest(path) == example()
+
+
+def test_a_model_that_keeps_the_images_own_spacing_says_so_by_leaving_it_out(
+    tmp_path: Path,
+) -> None:
+    native = replace(example(), sampling=Sampling(None, "LPS", (32, 32, 32)))
+    write_manifest(native, tmp_path / "manifest.toml")
+    assert read_manifest(tmp_path / "manifest.toml").sampling.spacing_mm is None
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "complaint"),
+    [
+        ('version = "1.2"', "", "version.*missing"),
+        ('head = "softmax"', 'head = "magic"', "magic.*softmax"),
+        ("channel = 2", "channel = 1", "share"),
+        ("channel = 1", "channel = 0", "begin at 1"),
+        ('name = "two_organs"', 'name = "../evil"', "lower-case letters"),
+        ('file = "weights.safetensors"', 'file = "../weights.safetensors"', "plain file name"),
+        ("schema = 1", "schema = 7", "schema 7"),
+        ("bytes = 12", 'bytes = "12"', "int expected"),
+        ('orientation = "RAS"', 'orientation = "RLS"', "RLS"),
+        ("schema = 1", "schema = ", "cannot be read"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused_with_what_was_found(
+    tmp_path: Path, line: str, instead: str, complaint: str
+) -> None:
+    path = tmp_path / "manifest.toml"
+    write_manifest(example(), path)
+    text = path.read_text("utf-8")
+    assert line in text
+    path.write_text(text.replace(line, instead, 1), "utf-8")
+    with pytest.raises(ModelError, match=complaint):
+        read_manifest(path)
+
+
+plain = st.recursive(
+    st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), plain, max_size=4))
+def test_what_the_toml_writer_writes_the_standard_reader_reads(table: dict[str, object]) -> None:
+    assert tomllib.loads(toml_text(table)) == table
+
+
+def test_none_has_no_place_in_toml() -> None:
+    with pytest.raises(TypeError, match="NoneType"):
+        toml_text({"a": None})

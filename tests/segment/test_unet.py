@@ -1,0 +1,258 @@
+"""A model runs on the images it is meant for, and its result lies where the image lies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medrecon.core import Acquisition, Geometry, HuStatus, Label, Modality, SoftField, Volume
+from medrecon.errors import ModelError, ModelUntrustedError, UnverifiedHuError, UsageError
+from medrecon.models import (
+    Components,
+    Head,
+    InstalledModel,
+    IntendedUse,
+    Intensity,
+    IntensityKind,
+    Licences,
+    Manifest,
+    ModelLabel,
+    NetworkSpec,
+    Sampling,
+    Training,
+    write_manifest,
+)
+from medrecon.models.networks import build_network
+from medrecon.models.store import open_model
+from medrecon.models.weights import write_weights
+from medrecon.segment.device import choose_device
+from medrecon.segment.inference import predict_logits, tile_count
+from medrecon.segment.unet import UnetSegmenter, require_fit, run_network
+
+CT_PHANTOM = Acquisition(Modality.CT, HuStatus.VERIFIED, "a phantom", is_phantom=True)
+BRIGHT, DIM = Label(1, "bright"), Label(2, "dim")
+CENTRE_MM = {"bright": np.array([12.0, -6.0, 4.0]), "dim": np.array([-15.0, 10.0, -8.0])}
+RADIUS_MM = {"bright": 10.0, "dim": 8.0}
+
+
+def manifest(weights_folder: Path | None = None) -> Manifest:
+    """Bright and dim balls, told apart by value alone."""
+    folder = weights_folder or Path()
+    spec = NetworkSpec(
+        "UNet",
+        {
+            "spatial_dims": 3,
+            "in_channels": 1,
+            "out_channels": 3,
+            "channels": [4, 8],
+            "strides": [2],
+        },
+    )
+    torch.manual_seed(3)
+    file = write_weights(build_network(spec).state_dict(), folder / "weights.safetensors")
+    return Manifest(
+        name="balls",
+        version="1",
+        title="Balls",
+        intended_use=IntendedUse.PHANTOM_ONLY,
+        modalities=(Modality.CT,),
+        channels=("CT",),
+        labels=(
+            ModelLabel(1, BRIGHT, Components.LARGEST),
+            ModelLabel(2, DIM, Components.LARGEST),
+        ),
+        head=Head.SOFTMAX,
+        sampling=Sampling((1.5, 1.5, 1.5), "RAS", (32, 24, 16), 0.25),
+        intensity=Intensity(IntensityKind.WINDOW, -1000.0, 1000.0),
+        network=spec,
+        weights=file,
+        licences=Licences("Apache-2.0", "Apache-2.0"),
+        training=Training("none"),
+    )
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> InstalledModel:
+    write_manifest(manifest(tmp_path), tmp_path / "manifest.toml")
+    return open_model(tmp_path)
+
+
+class ByValue(torch.nn.Module):
+    """Logits that are functions of a voxel alone: what comes out lies where it went in."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # 0 HU → 0.5, 200 HU → 0.6, 400 HU → 0.7. Zero between dim and background at
+        # 100 HU (0.55), between bright and background at 200 HU: never dim's own value.
+        bright = (x - 0.65) * 100
+        dim = 2.5 - (x - 0.6).abs() * 50
+        background = torch.where(x < 0.575, 100 * (0.575 - x) - 2.5, torch.full_like(x, -10))
+        return torch.cat([background, bright, dim], dim=1)
+
+
+def turned(degrees: float) -> Geometry:
+    """An oblique image with its i axis to the right and k downwards."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    direction = np.array([[-1, 0, 0], [0, c, s], [0, s, -c]])
+    affine = np.eye(4)
+    affine[:3, :3] = direction * [1.0, 1.0, 1.5]
+    shape = np.array([64, 60, 40])
+    affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
+    return Geometry.from_affine(affine, tuple(shape))
+
+
+def balls(geometry: Geometry) -> Volume:
+    """A bright ball at 600 HU and a dim one at 200 HU in water, edges 2 mm wide."""
+    index = np.stack(np.meshgrid(*map(np.arange, geometry.shape), indexing="ij"), axis=-1)
+    mm = geometry.mm_from_index(index.reshape(-1, 3))
+    image = np.zeros(len(mm))
+    for name, hu in (("bright", 600.0), ("dim", 200.0)):
+        depth = RADIUS_MM[name] - np.linalg.norm(mm - CENTRE_MM[name], axis=1)
+        image += hu * np.clip(depth / 2 + 0.5, 0, 1)
+    return Volume(image.reshape(geometry.shape).astype(np.float32), geometry, CT_PHANTOM)
+
+
+def centroid_and_volume(field: SoftField) -> tuple[np.ndarray, float]:
+    index = np.argwhere(field.values > 0)
+    volume = len(index) * field.grid.voxel_volume_mm3
+    return field.geometry.mm_from_index(index).mean(axis=0), volume
+
+
+@pytest.mark.parametrize("degrees", [0.0, 17.0])
+def test_each_ball_is_found_where_it_lies_in_a_turned_oblique_image(
+    degrees: float, tmp_path: Path
+) -> None:
+    volume = balls(turned(degrees))
+    result = run_network(ByValue(), manifest(tmp_path), volume, torch.device("cpu"))
+    assert result.grid is volume.geometry
+    assert result.exclusive
+    assert [x.name for x in result.labels] == ["bright", "dim"]
+    for field in result.fields:
+        name = field.label.name
+        centre, volume_mm3 = centroid_and_volume(field)
+        # Half a voxel's tenth: the sum over a ball of some 1,500 voxels.
+        assert np.abs(centre - CENTRE_MM[name]).max() < 0.15
+        if name == "dim":
+            # The level between 0 and 200 HU is the true edge; the outer rim of the bright
+            # ball has dim's values, but is a loose part and dropped.
+            assert volume_mm3 == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.03)
+    assert any("dropped" in text for text in result.findings["dim"])
+
+
+def test_tiles_make_no_seams(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).random((1, 50, 40, 30), dtype=np.float32)
+    sampling = manifest(tmp_path).sampling
+    got = predict_logits(ByValue(), image, sampling, torch.device("cpu"))
+    with torch.inference_mode():
+        whole = ByValue()(torch.from_numpy(image)[None])[0].numpy()
+    assert np.abs(got - whole).max() < 1e-4
+
+
+def test_an_image_smaller_than_a_tile_keeps_its_size(tmp_path: Path) -> None:
+    image = np.zeros((1, 9, 30, 7), np.float32)
+    got = predict_logits(ByValue(), image, manifest(tmp_path).sampling, torch.device("cpu"))
+    assert got.shape == (3, 9, 30, 7)
+
+
+def test_progress_ends_at_one_and_counts_every_tile(tmp_path: Path) -> None:
+    told: list[float] = []
+    sampling = manifest(tmp_path).sampling
+    image = np.zeros((1, 50, 40, 30), np.float32)
+    predict_logits(ByValue(), image, sampling, torch.device("cpu"), progress=told.append)
+    assert len(told) == tile_count((50, 40, 30), sampling)
+    assert told[-1] == 1.0
+    assert told == sorted(told)
+
+
+def test_an_interrupt_in_the_progress_call_stops_the_run(tmp_path: Path) -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_logits(
+            ByValue(),
+            np.zeros((1, 50, 40, 30), np.float32),
+            manifest(tmp_path).sampling,
+            torch.device("cpu"),
+            progress=stop,
+        )
+
+
+def test_the_same_image_gives_the_same_bytes(model: InstalledModel) -> None:
+    volume = balls(turned(5.0))
+    first, second = (UnetSegmenter(model, "cpu").segment(volume) for _ in range(2))
+    assert [f.values.tobytes() for f in first.fields] == [f.values.tobytes() for f in second.fields]
+    assert first.source == "balls 1"
+
+
+def test_a_phantom_model_refuses_a_patient_unless_forced(model: InstalledModel) -> None:
+    patient = replace(balls(turned(0.0)), acquisition=replace(CT_PHANTOM, is_phantom=False))
+    with pytest.raises(ModelUntrustedError, match="phantoms only"):
+        UnetSegmenter(model, "cpu").segment(patient)
+    UnetSegmenter(model, "cpu", force=True).segment(patient)
+
+
+def test_a_ct_model_refuses_mr_and_unproven_hu(tmp_path: Path) -> None:
+    volume = balls(turned(0.0))
+    mr = replace(volume, acquisition=Acquisition(Modality.MR, is_phantom=True))
+    with pytest.raises(ModelUntrustedError, match="image is MR"):
+        require_fit(manifest(tmp_path), mr)
+    unproven = replace(CT_PHANTOM, hu=HuStatus.UNVERIFIED, hu_reason="no rescale type")
+    with pytest.raises(UnverifiedHuError, match="no rescale type"):
+        require_fit(manifest(tmp_path), replace(volume, acquisition=unproven))
+
+
+def test_a_model_of_several_images_refuses_one(tmp_path: Path) -> None:
+    two = replace(manifest(tmp_path), channels=("t1", "flair"))
+    with pytest.raises(ModelUntrustedError, match="t1, flair"):
+        require_fit(two, balls(turned(0.0)))
+
+
+def test_logits_that_are_not_numbers_are_an_error_not_a_result(tmp_path: Path) -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, float("nan"))
+
+    with pytest.raises(ModelError, match="not finite"):
+        predict_logits(
+            Broken(),
+            np.zeros((1, 8, 8, 8), np.float32),
+            manifest(tmp_path).sampling,
+            torch.device("cpu"),
+        )
+
+
+@pytest.mark.parametrize("request_", ["gpu", "cuda:x", "cpu:1", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_a_usage_error(request_: str) -> None:
+    with pytest.raises(UsageError):
+        choose_device(request_)
+
+
+def test_auto_finds_a_device() -> None:
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree(model: InstalledModel) -> None:
+    volume = balls(turned(5.0))
+    on_cpu = UnetSegmenter(model, "cpu").segment(volume)
+    on_gpu = UnetSegmenter(model, "cuda").segment(volume)
+    for a, b in zip(on_cpu.fields, on_gpu.fields, strict=True):
+        full = np.zeros((2, *volume.geometry.shape), np.bool_)
+        full[0][a.slices] = a.values > 0
+        full[1][b.slices] = b.values > 0
+        dice = 2 * (full[0] & full[1]).sum() / full.sum()
+        assert dice >= 0.999
+
+
+def test_the_segment_rooms_other_modules_load_no_torch() -> None:
+    code = (
+        "import sys, medrecon.segment, medrecon.segment.contract; "
+        "sys.exit(any(m.split('.')[0] in ('torch', 'monai') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
