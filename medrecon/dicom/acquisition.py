@@ -1,0 +1,47 @@
+"""What later stages must know of how the image was made."""
+
+from __future__ import annotations
+
+from medrecon.core import Acquisition, HuStatus, Modality
+from medrecon.dicom.geometry import Layout
+from medrecon.dicom.slices import Slice
+from medrecon.dicom.vocabulary import known_body_part, known_laterality, sharpness
+
+
+def acquisition(layout: Layout, modality: Modality) -> Acquisition:
+    """Facts of one volume. HU are VERIFIED here only by what the header declares."""
+    first = layout.slices[0]
+    status, reason = hounsfield(layout.slices, modality)
+    thickness = [s.placement.thickness_mm for s in layout.slices]
+    known = [t for t in thickness if t is not None]
+    return Acquisition(
+        modality=modality,
+        hu=status,
+        hu_reason=reason,
+        slice_thickness_mm=max(known) if len(known) == len(thickness) else None,
+        is_phantom=all(s.meaning.quality_control for s in layout.slices),
+        body_part=known_body_part(first.meaning.body_part),
+        laterality=known_laterality(first.meaning.laterality),
+        kernel=sharpness(first.meaning.kernel),
+    )
+
+
+def hounsfield(slices: tuple[Slice, ...], modality: Modality) -> tuple[HuStatus, str]:
+    """Whether the header declares Hounsfield units, and in which words.
+
+    Rescale Type (0028,1054) says so; where it is absent from an original CT image
+    the units are HU (PS3.3 C.11.1.1.2, C.8.2.1.1). Whether the values agree is for
+    the histogram to say: cone-beam CT declares HU and does not hold them.
+    """
+    if modality is not Modality.CT:
+        return HuStatus.NOT_CT, "not a CT"
+    if not all(s.scale.is_stated for s in slices):
+        return HuStatus.UNVERIFIED, "no rescale slope and intercept are stated"
+    kinds = {s.scale.kind for s in slices}
+    if kinds == {"HU"}:
+        return HuStatus.VERIFIED, "Rescale Type is HU"
+    if kinds != {""}:
+        return HuStatus.UNVERIFIED, "Rescale Type is not HU"
+    if all(s.meaning.image_type[:1] == ("ORIGINAL",) for s in slices):
+        return HuStatus.VERIFIED, "original CT without Rescale Type, so HU by definition"
+    return HuStatus.UNVERIFIED, "derived image without Rescale Type"

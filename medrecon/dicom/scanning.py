@@ -1,0 +1,220 @@
+"""Headers of a whole input, grouped into numbered series. No pixel is touched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from medrecon.core import Modality
+from medrecon.dicom import tags
+from medrecon.dicom.attributes import Attributes
+from medrecon.dicom.discover import Found
+from medrecon.dicom.functional import frame_slices
+from medrecon.dicom.geometry import lay_out
+from medrecon.dicom.headers import read_header
+from medrecon.dicom.limits import Limits
+from medrecon.dicom.separate import Group, contrasts, moments, same_nature, same_plane
+from medrecon.dicom.series import Scan, Series, refused
+from medrecon.dicom.slices import Slice, classic_slice
+from medrecon.dicom.sources import Source
+from medrecon.dicom.walker import Header, MalformedError
+from medrecon.errors import DamagedInputError, MedreconError, UnreadableInputError
+
+NOT_DICOM = "not DICOM"
+NO_PIXELS = "DICOM without an image"
+BROKEN = "broken DICOM file"
+
+# SOP classes that are pictures of something else than the scan (PS3.4 Annex B.5).
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_CT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("2", "2.1", "2.2"))
+_MR_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("4", "4.1", "4.4"))
+_LOCALIZERS = frozenset(
+    {"LOCALIZER", "SCOUT", "SURVEY", "SURVIEW", "REF_SURVIEW", "TOPOGRAM", "SCANOGRAM"}
+)
+_PROJECTIONS = ("PROJECTION", "MIP", "MAX_IP", "MINIP", "MIN_IP", "VRT", "3D RENDERING")
+_PICTURES = frozenset(["DOSE_INFO", "PATIENT_INFO", "RESULTS"]) | {"SCREEN SAVE", "DOSE REPORT"}
+
+
+def scan(path: Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
+    """Every CT and MR series in a folder, files, a DICOMDIR or a zip archive.
+
+    Parameters
+    ----------
+    path : Path or sequence of Path
+    limits : Limits or None
+        Budgets; None for the standard ones.
+
+    Raises
+    ------
+    UnreadableInputError
+        If the input cannot be opened, or a file named outright is no image.
+    ArchiveError
+        If an archive is damaged or over its budget.
+    ResourceError
+        If there are more files or nested folders than the limits allow.
+
+    Examples
+    --------
+    >>> scan(Path("sample_data/ct_torso")).series  # doctest: +SKIP
+    (<Series 1: CT axial, 200 slices of 256×256, …>,)
+    """
+    budgets = limits or Limits()
+    found = Found([path] if isinstance(path, Path) else list(path), budgets)
+    gathered = _Gathered()
+    for source in found:
+        gathered.add(source, budgets)
+    gathered.aside.update(found.left_aside)
+    if found.named_files and not gathered.dicom_files and not gathered.broken:
+        raise UnreadableInputError("not an image: a DICOM file, folder or zip archive is expected")
+    return gathered.result()
+
+
+class _Gathered:
+    """Slices so far, and counts of the rest."""
+
+    def __init__(self) -> None:
+        self.slices: list[Slice] = []
+        self.aside: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
+        self.dicom_files = 0
+
+    def add(self, source: Source, limits: Limits) -> None:
+        try:
+            opened = read_header(source, limits)
+        except MalformedError as error:
+            self._add_broken(error)
+            return
+        except DamagedInputError:
+            self.broken[""] += 1
+            return
+        if opened is None:
+            self.aside[NOT_DICOM] += 1
+            return
+        self.dicom_files += 1
+        self._add_image(*opened, limits)
+
+    def _add_image(self, source: Source, header: Header, limits: Limits) -> None:
+        reason = _reason_to_leave(header)
+        if reason:
+            self.aside[reason] += 1
+            return
+        try:
+            slices = _slices(source, header, limits)
+        except MalformedError as error:
+            error.elements = header.elements
+            self._add_broken(error)
+            return
+        if not slices:
+            self.aside[NO_PIXELS] += 1
+        for s in slices:
+            reason = _reason_for_frame(s)
+            if reason:
+                self.aside[reason] += 1
+            else:
+                self.slices.append(_with_modality(s))
+
+    def _add_broken(self, error: MalformedError) -> None:
+        a = Attributes(error.elements or {})
+        self.broken[a.text(tags.SERIES_INSTANCE)] += 1
+
+    def result(self) -> Scan:
+        series = sorted(self._series(), key=_shelf)
+        numbered = tuple(replace(s, number=n) for n, s in enumerate(series, 1))
+        if self.broken:
+            self.aside[BROKEN] += sum(self.broken.values())
+        return Scan(numbered, self.aside, self._warnings())
+
+    def _series(self) -> Iterable[Series]:
+        groups: dict[tuple[str, str], int] = {}
+        for nature in same_nature(self.slices):
+            i = nature[0].identity
+            group = groups.setdefault((i.study, i.series), len(groups))
+            damaged = self.broken[""] + (self.broken[i.series] if i.series else 0)
+            for flat in same_plane(nature):
+                for volume in contrasts(flat):
+                    yield _one_series(volume, group, damaged)
+
+    def _warnings(self) -> tuple[str, ...]:
+        warnings = []
+        if any(not s.identity.series for s in self.slices):
+            warnings.append(
+                "no series identifier in some files: slices were grouped by what they share"
+            )
+        if self.broken:
+            warnings.append(f"{sum(self.broken.values())} DICOM files are broken")
+        return tuple(warnings)
+
+
+def _slices(source: Source, header: Header, limits: Limits) -> tuple[Slice, ...]:
+    a = Attributes(header.elements, big_endian=header.big_endian)
+    frames = a.integer(tags.NUMBER_OF_FRAMES)
+    if (frames or 1) > 1 or tags.PER_FRAME_GROUPS in header.elements:
+        return frame_slices(source, header, limits)
+    one = classic_slice(source, header)
+    return (one,) if one else ()
+
+
+def _reason_to_leave(header: Header) -> str:
+    """Why a file is no slice of a CT or MR volume; empty if it may be one."""
+    a = Attributes(header.elements, big_endian=header.big_endian)
+    modality = a.text(tags.MODALITY).upper()
+    sop = a.text(tags.SOP_CLASS) or a.text(tags.MEDIA_SOP_CLASS)
+    if not modality and not sop:
+        return "DICOM without an image" if header.pixels is None else "image of unknown kind"
+    if sop == _SECONDARY_CAPTURE or sop.startswith(_SECONDARY_CAPTURE + "."):
+        return "secondary capture"
+    if modality not in ("CT", "MR") and sop not in _CT_CLASSES | _MR_CLASSES:
+        return f"other modality ({modality})" if modality.isalnum() else "other modality"
+    if header.pixels is None:
+        return NO_PIXELS
+    return ""
+
+
+def _reason_for_frame(s: Slice) -> str:
+    words = s.meaning.image_type
+    if s.pixels.samples != 1 or s.pixels.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        return "colour image"
+    if any(w in _LOCALIZERS for w in words):
+        return "localizer"
+    if any(w in _PICTURES for w in words):
+        return "dose or information page"
+    if any(w.startswith(_PROJECTIONS) for w in words):
+        return "projection"
+    return ""
+
+
+def _with_modality(s: Slice) -> Slice:
+    if s.meaning.modality in ("CT", "MR"):
+        return s
+    modality = "CT" if s.meaning.sop_class in _CT_CLASSES else "MR"
+    return replace(s, meaning=replace(s.meaning, modality=modality))
+
+
+def _one_series(volume: Group, group: int, damaged: int) -> Series:
+    """A series, refused ones included: the reading raises what was found here."""
+    meaning = volume[0].meaning
+    modality = Modality(meaning.modality)
+    try:
+        layouts = tuple(lay_out(part) for part in moments(volume))
+    except MedreconError as error:
+        finding = refused(error, len(volume))
+        return Series(0, modality, (), finding, meaning, group, damaged)
+    return Series(0, modality, layouts, layouts[0].finding, meaning, group, damaged)
+
+
+def _shelf(s: Series) -> tuple[object, ...]:
+    """Order of the series: the scanner's numbers, then size, then place, then identity."""
+    number = s.meaning.series_number
+    first = s.layouts[0].slices[0] if s.layouts else None
+    return (
+        number is None,
+        number or 0,
+        -s.voxels,
+        first.placement.position_mm if first else (),
+        first.identity.series if first else "",
+        "\\".join(s.meaning.image_type),
+        (first.moment.echo or 0.0, first.moment.b_value or 0.0) if first else (),
+        s.group,
+    )

@@ -1,0 +1,216 @@
+"""What a scan found: series that can become volumes, and what was set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from medrecon.core import Modality
+from medrecon.dicom.geometry import Finding, Kind, Layout
+from medrecon.dicom.slices import Meaning
+from medrecon.dicom.vocabulary import known_body_part, sharpness
+from medrecon.errors import MedreconError, MixedOrientationError, NoSeriesError, SeriesTieError
+
+# Two series are a tie when the smaller has this part of the larger one's voxels: soft and
+# sharp kernels of one scan differ by a slice or two.
+NEARLY_EQUAL = 0.9
+# Fewer slices are a volume only if asked for by number.
+FEWEST_SLICES = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Slices that make one volume, or one per time of a 4-D series.
+
+    Parameters
+    ----------
+    number : int
+        From 1, in the scan that found it.
+    modality : Modality
+    layouts : tuple of Layout
+        One per time, in order of time; empty if the series has no geometry at all.
+    finding : Finding
+        Of the first time.
+    meaning : Meaning
+        Of the first slice.
+    group : int
+        Series of one group share the Series Instance UID.
+    damaged : int
+        Files of this series (or of none that can be told) that are broken.
+    warnings : tuple of str
+    """
+
+    number: int
+    modality: Modality
+    layouts: tuple[Layout, ...]
+    finding: Finding
+    meaning: Meaning
+    group: int
+    damaged: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of volumes: 1, or more of a 4-D series."""
+        return max(1, len(self.layouts))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(i, j, k) of one volume; zeros if there is no geometry."""
+        return self.layouts[0].shape if self.layouts else (0, 0, 0)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Pixel spacing along i and j, and the median step; zeros if unknown."""
+        if not self.layouts:
+            return 0.0, 0.0, 0.0
+        i, j = self.layouts[0].spacing_mm
+        return i, j, self.finding.step_mm
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of one volume."""
+        i, j, k = self.shape
+        return i * j * k
+
+    @property
+    def is_phantom(self) -> bool:
+        """Quality Control Image (0028,0300) is YES."""
+        return self.meaning.quality_control
+
+    @property
+    def description(self) -> str:
+        """What it is, from coded attributes alone: no free text leaves the header."""
+        i, j, k = self.shape
+        x, y, z = self.spacing_mm
+        parts = [
+            " ".join(p for p in (self.modality.value, _plane_word(self)) if p),
+            f"{k} slices of {i}×{j}",
+            f"{x:.3g}×{y:.3g}×{z:.3g} mm",
+            f"{self.frames} times" if self.frames > 1 else "",
+            f"{sharpness(self.meaning.kernel)} kernel" if sharpness(self.meaning.kernel) else "",
+            known_body_part(self.meaning.body_part).lower(),
+            "phantom" if self.is_phantom else "",
+        ]
+        return ", ".join(p for p in parts if p)
+
+    def __repr__(self) -> str:
+        return f"<Series {self.number}: {self.description}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """Everything that an input holds.
+
+    Parameters
+    ----------
+    series : tuple of Series
+        Numbered from 1, in an order that depends on content alone.
+    set_aside : mapping of str to int
+        How many files or images were left, by reason.
+    warnings : tuple of str
+    """
+
+    series: tuple[Series, ...]
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set_aside", MappingProxyType(dict(self.set_aside)))
+
+    def __repr__(self) -> str:
+        return f"<Scan: {len(self.series)} series>"
+
+
+def choose(scan: Scan, number: int | None = None) -> Series:
+    """The series to read: the one asked for, else the largest plausible volume.
+
+    A series of fewer than three slices is taken only if asked for by its number.
+
+    Raises
+    ------
+    NoSeriesError
+        If there is none, or none of that number.
+    SeriesTieError
+        If two are nearly as large.
+    MixedOrientationError
+        If the slices of the largest series look in several directions.
+    """
+    if number is not None:
+        return _numbered(scan, number)
+    candidates = [s for s in scan.series if s.finding.slices >= FEWEST_SLICES or not s.layouts]
+    if not candidates:
+        raise NoSeriesError(_nothing(scan))
+    ranked = sorted(candidates, key=lambda s: (-s.voxels * s.frames, s.number))
+    best = ranked[0]
+    _refuse_mixed(scan, best)
+    rivals = [s for s in ranked[1:] if s.voxels >= NEARLY_EQUAL * best.voxels]
+    if rivals and best.voxels:
+        names = "; ".join(f"--series {s.number}: {s.description}" for s in (best, *rivals[:3]))
+        more = f" and {len(rivals) - 3} more" if len(rivals) > 3 else ""
+        raise SeriesTieError(f"{1 + len(rivals)} series are nearly as large; choose {names}{more}")
+    return best
+
+
+def _numbered(scan: Scan, number: int) -> Series:
+    for s in scan.series:
+        if s.number == number:
+            return s
+    raise NoSeriesError(f"no series {number}; the input holds {len(scan.series)}")
+
+
+def _refuse_mixed(scan: Scan, best: Series) -> None:
+    """Slices of one series in several planes: nobody but the user knows which are meant."""
+    turned = [
+        s
+        for s in scan.series
+        if s.group == best.group
+        and s is not best
+        and s.layouts
+        and best.layouts
+        and (s.layouts[0].row, s.layouts[0].column) != (best.layouts[0].row, best.layouts[0].column)
+        and not _parallel(s, best)
+    ]
+    if turned:
+        names = ", ".join(f"--series {s.number} ({s.description})" for s in (best, *turned[:3]))
+        raise MixedOrientationError(
+            f"slices of one series lie in {1 + len(turned)} orientations; one was expected: "
+            f"take one of them with {names}"
+        )
+
+
+def _parallel(a: Series, b: Series) -> bool:
+    """Whether rows and columns agree within the tolerance that groups slices."""
+    one, two = a.layouts[0], b.layouts[0]
+    pairs = zip((*one.row, *one.column), (*two.row, *two.column), strict=True)
+    return max(abs(x - y) for x, y in pairs) <= 5e-4
+
+
+def _nothing(scan: Scan) -> str:
+    if scan.series:
+        s = max(scan.series, key=lambda s: s.finding.slices)
+        return (
+            f"no volume: the largest series has {s.finding.slices} slice(s) and a volume needs "
+            f"{FEWEST_SLICES}; take it all the same with --series {s.number}"
+        )
+    aside = ", ".join(f"{n} × {reason}" for reason, n in sorted(scan.set_aside.items()))
+    return f"no CT or MR volume in the input (set aside: {aside or 'nothing'})"
+
+
+def _plane_word(series: Series) -> str:
+    if not series.layouts:
+        return ""
+    row, column = series.layouts[0].row, series.layouts[0].column
+    normal = (
+        abs(row[1] * column[2] - row[2] * column[1]),
+        abs(row[2] * column[0] - row[0] * column[2]),
+        abs(row[0] * column[1] - row[1] * column[0]),
+    )
+    word = ("sagittal", "coronal", "axial")[normal.index(max(normal))]
+    return word if max(normal) > 0.999 else f"oblique {word}"
+
+
+def refused(error: MedreconError, slices: int) -> Finding:
+    """A finding that says only why there is no volume."""
+    return Finding(Kind.REFUSED, slices=slices, refusal=error)

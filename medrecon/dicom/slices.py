@@ -1,0 +1,293 @@
+"""One slice as its header describes it: where its pixels are, what they mean, where they lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from medrecon.core.geometry import Triple
+from medrecon.dicom import tags
+from medrecon.dicom.attributes import Attributes
+from medrecon.dicom.sources import Source
+from medrecon.dicom.walker import Header, PixelElement
+
+Six = tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """Layout of one stored frame (PS3.3 C.7.6.3).
+
+    `padding` is the closed range of stored values that mean "no pixel here"
+    (PS3.3 C.7.5.1.1.2), or None.
+    """
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    samples: int
+    photometric: str
+    frames: int
+    transfer_syntax: str
+    big_endian: bool
+    padding: tuple[int, int] | None = None
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of one uncompressed frame."""
+        return self.rows * self.columns * self.samples * self.bits_allocated
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells files of different series apart. Never shown, never written."""
+
+    study: str
+    series: str
+    frame_of_reference: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the frame lies, exactly as stated; None where it is not.
+
+    `spacing_mm` is (along a column of pixels, along a row), as Pixel Spacing
+    (0028,0030) is written.
+    """
+
+    position_mm: Triple | None
+    orientation: Six | None
+    spacing_mm: tuple[float, float] | None
+    thickness_mm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From stored values to values: slope × stored + intercept, in units of `kind`."""
+
+    slope: float | None
+    intercept: float | None
+    kind: str
+    lookup: bool = False
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether both numbers are there."""
+        return self.slope is not None and self.intercept is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What kind of image it is, in the standard's own words."""
+
+    modality: str
+    sop_class: str
+    image_type: tuple[str, ...]
+    kernel: str
+    body_part: str
+    laterality: str
+    quality_control: bool
+    series_number: int | None
+    instance_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What tells images at one position apart: contrast first, then time."""
+
+    echo: float | None
+    b_value: float | None
+    contrast: str
+    temporal: float | None
+    trigger: float | None
+    acquisition: float | None
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A rectangle of a stored frame: one slice of a mosaic."""
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One image of one plane.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    element : PixelElement
+        The file's pixel data.
+    frame : int
+        Which frame of them, from 0.
+    tile : Tile or None
+        Which part of the frame; None for all of it.
+    """
+
+    source: Source
+    element: PixelElement
+    frame: int
+    pixels: PixelFormat
+    identity: Identity
+    placement: Placement
+    scale: Scale
+    meaning: Meaning
+    moment: Moment
+    tile: Tile | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of this slice."""
+        if self.tile:
+            return self.tile.rows, self.tile.columns
+        return self.pixels.rows, self.pixels.columns
+
+
+def pixel_format(a: Attributes, header: Header) -> PixelFormat | None:
+    """Layout of the file's frames; None if the header does not say."""
+    rows, columns = a.short(tags.ROWS), a.short(tags.COLUMNS)
+    allocated = a.short(tags.BITS_ALLOCATED)
+    if header.pixels is not None and header.pixels.tag == tags.FLOAT_PIXELS:
+        allocated = 32
+    elif header.pixels is not None and header.pixels.tag == tags.DOUBLE_PIXELS:
+        allocated = 64
+    if not rows or not columns or not allocated:
+        return None
+    stored = a.short(tags.BITS_STORED) or allocated
+    high = a.short(tags.HIGH_BIT)
+    signed = a.short(tags.PIXEL_REPRESENTATION) == 1
+    frames = a.integer(tags.NUMBER_OF_FRAMES)
+    return PixelFormat(
+        rows=rows,
+        columns=columns,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=stored - 1 if high is None else high,
+        signed=signed,
+        samples=a.short(tags.SAMPLES_PER_PIXEL) or 1,
+        photometric=a.text(tags.PHOTOMETRIC).upper(),
+        frames=1 if frames is None else frames,
+        transfer_syntax=header.transfer_syntax,
+        big_endian=header.big_endian,
+        padding=_padding(a, signed, allocated),
+    )
+
+
+def identity(a: Attributes) -> Identity:
+    """The file's UIDs."""
+    return Identity(
+        a.text(tags.STUDY_INSTANCE),
+        a.text(tags.SERIES_INSTANCE),
+        a.text(tags.FRAME_OF_REFERENCE),
+        a.text(tags.SOP_INSTANCE),
+    )
+
+
+def placement(a: Attributes) -> Placement:
+    """Position, orientation and spacing as stated in `a`."""
+    position = a.numbers(tags.IMAGE_POSITION)
+    orientation = a.numbers(tags.IMAGE_ORIENTATION)
+    spacing = a.numbers(tags.PIXEL_SPACING)
+    thickness = a.number(tags.SLICE_THICKNESS)
+    return Placement(
+        (position[0], position[1], position[2]) if position and len(position) == 3 else None,
+        _six(orientation) if orientation and len(orientation) == 6 else None,
+        (spacing[0], spacing[1]) if spacing and len(spacing) == 2 and min(spacing) > 0 else None,
+        thickness if thickness and thickness > 0 else None,
+    )
+
+
+def scale(a: Attributes) -> Scale:
+    """Modality transformation (PS3.3 C.11.1)."""
+    return Scale(
+        a.number(tags.RESCALE_SLOPE),
+        a.number(tags.RESCALE_INTERCEPT),
+        a.text(tags.RESCALE_TYPE).upper(),
+        lookup=any(True for _ in a.items(tags.MODALITY_LUT)),
+    )
+
+
+def meaning(a: Attributes) -> Meaning:
+    """Modality, type, kernel and body part."""
+    return Meaning(
+        modality=a.text(tags.MODALITY).upper(),
+        sop_class=a.text(tags.SOP_CLASS) or a.text(tags.MEDIA_SOP_CLASS),
+        image_type=a.words(tags.FRAME_TYPE) or a.words(tags.IMAGE_TYPE),
+        kernel=a.text(tags.CONVOLUTION_KERNEL).split("\\")[0].strip().upper(),
+        body_part=a.text(tags.BODY_PART).upper(),
+        laterality=(a.text(tags.FRAME_LATERALITY) or a.text(tags.LATERALITY)).upper(),
+        quality_control=a.text(tags.QUALITY_CONTROL).upper() == "YES",
+        series_number=a.integer(tags.SERIES_NUMBER),
+        instance_number=a.integer(tags.INSTANCE_NUMBER),
+    )
+
+
+def moment(a: Attributes) -> Moment:
+    """Echo, diffusion weighting and time."""
+    trigger = a.number(tags.TRIGGER_TIME)
+    delay = a.number(tags.TRIGGER_DELAY)
+    phase = a.number(tags.NOMINAL_CARDIAC_PHASE)
+    gradient = a.raw(tags.GRADIENT_ORIENTATION)
+    echo = a.number(tags.EFFECTIVE_ECHO_TIME)
+    index = a.unsigned_longs(tags.TEMPORAL_INDEX)
+    return Moment(
+        echo=a.number(tags.ECHO_TIME) if echo is None else echo,
+        b_value=a.number(tags.DIFFUSION_B_VALUE),
+        contrast="\\".join(
+            (
+                *a.words(tags.COMPLEX_COMPONENT),
+                a.text(tags.ECHO_NUMBERS),
+                gradient.hex() if gradient else "",
+            )
+        ),
+        temporal=float(index[0]) if index else a.number(tags.TEMPORAL_POSITION),
+        trigger=next((t for t in (phase, trigger, delay) if t is not None), None),
+        acquisition=a.number(tags.ACQUISITION_NUMBER),
+        time=_seconds(a.text(tags.ACQUISITION_TIME)) or _seconds(a.text(tags.CONTENT_TIME)),
+    )
+
+
+def classic_slice(source: Source, header: Header) -> Slice | None:
+    """The slice of a single-frame file; None if the header does not describe pixels."""
+    a = Attributes(header.elements, big_endian=header.big_endian)
+    layout = pixel_format(a, header)
+    if layout is None or header.pixels is None:
+        return None
+    return Slice(
+        source, header.pixels, 0, layout, identity(a), placement(a), scale(a), meaning(a), moment(a)
+    )
+
+
+def _six(v: tuple[float, ...]) -> Six:
+    return v[0], v[1], v[2], v[3], v[4], v[5]
+
+
+def _padding(a: Attributes, signed: bool, allocated: int) -> tuple[int, int] | None:
+    """Stored values from Pixel Padding Value to Pixel Padding Range Limit."""
+    first, second = a.short(tags.PIXEL_PADDING), a.short(tags.PIXEL_PADDING_LIMIT)
+    if first is None:
+        return None
+    ends = [first, first if second is None else second]
+    if signed and allocated <= 16:
+        ends = [e - 65536 if e >= 32768 else e for e in ends]
+    return min(ends), max(ends)
+
+
+def _seconds(time: str) -> float | None:
+    """Seconds since midnight of a TM value; its exact text is never kept."""
+    digits, _, fraction = time.replace(":", "").partition(".")
+    if len(digits) < 6 or not digits.isdigit():
+        return None
+    seconds = int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:6])
+    value = seconds + (float("0." + fraction) if fraction.isdigit() else 0.0)
+    return value if math.isfinite(value) else None

@@ -1,0 +1,135 @@
+"""Where the bytes of one DICOM file are: on disk, in an archive, behind a deflated header."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from medrecon.errors import PixelDataError, UnreadableInputError
+
+# No link is followed, no FIFO waited for. Windows has neither flag.
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class Source(Protocol):
+    """Bytes that can be read from any offset."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, where known before reading; else an upper bound."""
+        ...
+
+    def head(self, count: int) -> bytes:
+        """The first `count` bytes, fewer if there are not so many."""
+        ...
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset`; PixelDataError if they are not there."""
+        ...
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from `offset`; PixelDataError if the bytes are not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A regular file.
+
+    Opened for each access: a series may have more files than a process may hold open.
+    """
+
+    path: Path
+    size: int
+
+    def head(self, count: int) -> bytes:
+        """The first bytes."""
+        try:
+            with self._open() as file:
+                return file.read(count)
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset`."""
+        if offset + count > self.size:
+            raise _short(self.size - offset, count)
+        target = bytearray(count)
+        self.read_into(offset, memoryview(target))
+        return bytes(target)
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` straight from the file."""
+        try:
+            with self._open() as file:
+                file.seek(offset)
+                done, count = 0, len(target)
+                while done < count:
+                    step = file.readinto(target[done:])
+                    if not step:
+                        raise _short(done, count)
+                    done += step
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def _open(self) -> io.FileIO:
+        file = io.FileIO(os.open(self.path, _OPEN_FLAGS))
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise UnreadableInputError("a file turned into something else while it was read")
+        return file
+
+
+@dataclass(frozen=True, slots=True)
+class InflatedSource:
+    """The data set of a deflated file (PS3.5 A.5), inflated no further than asked for.
+
+    `size` is the bound that the caller allows, not what is there: a deflated file
+    does not say how large it is.
+    """
+
+    outer: Source
+    offset: int
+    size: int
+
+    def head(self, count: int) -> bytes:
+        """The first bytes of the inflated data set."""
+        raw = self.outer.read(self.offset, self.outer.size - self.offset)
+        try:
+            return zlib.decompressobj(-15).decompress(raw, min(count, self.size))
+        except zlib.error as error:
+            raise PixelDataError("a deflated file is damaged; export the series again") from error
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset` of the inflated data set."""
+        whole = self.head(offset + count)
+        if len(whole) < offset + count:
+            raise _short(max(0, len(whole) - offset), count)
+        return whole[offset:]
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from the inflated data set."""
+        target[:] = self.read(offset, len(target))
+
+
+def _short(found: int, expected: int) -> PixelDataError:
+    return PixelDataError(
+        f"a file ends early: {max(0, found):,} of {expected:,} bytes of pixel data are there; "
+        "copy the series again"
+    )
+
+
+def _unreadable(error: OSError) -> UnreadableInputError:
+    reason = error.strerror or "input/output error"
+    return UnreadableInputError(f"a file of the input cannot be read: {reason}")
