@@ -29,7 +29,7 @@ class LoadOptions:
     series : int or None
         Number of the series as `scan` lists it; None takes the largest plausible one.
     frame : int or None
-        Which volume of a 4-D image, from 0.
+        Which volume of a 4-D image, from 1.
     fill_gaps : bool
         Interpolate over missing slices; such a surface never passes the gate.
     skip_bad : bool

@@ -80,23 +80,19 @@ class OutputFolder:
     overwrite : bool
         Replace an earlier run. Only files that the earlier `run.json` lists are
         removed; what else lies there stays.
-    needed_bytes : int
-        Free space to ask for before anything is done.
 
     Raises
     ------
     OutputExistsError
         If the folder is not empty and `overwrite` is false.
     OutputError
-        If it cannot be made or written, is in use by another run, or the disk is
-        too full.
+        If it cannot be made or written, or is in use by another run.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, needed_bytes: int = 0) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         self.path = path
         self.staging = path / STAGING
         self._overwrite = overwrite
-        self._needed_bytes = needed_bytes
         self._made: list[Path] = []
         self._lock = FileLock(path / ".lock", timeout=0)
 
@@ -109,13 +105,28 @@ class OutputFolder:
             except Timeout:
                 raise OutputError("another run is writing to this output folder") from None
             try:
-                self._refuse_full_disk()
                 shutil.rmtree(self.staging, ignore_errors=True)
                 self.staging.mkdir()
-            except (OSError, OutputError):
+            except OSError:
                 self._clear()
                 raise
         return self
+
+    def require_space(self, needed_bytes: int) -> None:
+        """Refuse now what the disk will not hold later.
+
+        Raises
+        ------
+        OutputError
+            If less is free.
+        """
+        with as_output_error():
+            free = shutil.disk_usage(self.path).free
+        if free < needed_bytes:
+            raise OutputError(
+                f"the disk of the output folder has {free / 1e6:.0f} MB free, and about "
+                f"{needed_bytes / 1e6:.0f} MB are needed; choose another with --output"
+            )
 
     def finish(self) -> None:
         """Move everything into place, `run.json` last."""
@@ -153,14 +164,6 @@ class OutputFolder:
         if here - {STAGING, ".lock"} and not self._overwrite:
             raise OutputExistsError(
                 "the output folder is not empty; choose a new one with --output, or pass --force"
-            )
-
-    def _refuse_full_disk(self) -> None:
-        free = shutil.disk_usage(self.path).free
-        if free < self._needed_bytes:
-            raise OutputError(
-                f"the disk of the output folder has {free / 1e6:.0f} MB free, and about "
-                f"{self._needed_bytes / 1e6:.0f} MB are needed; choose another with --output"
             )
 
     def _remove_earlier_run(self) -> None:

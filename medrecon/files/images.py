@@ -37,7 +37,7 @@ def read_image(path: Path, *, modality: Modality | None = None, frame: int | Non
         What the image is; none of the formats says. Values of a CT are taken to be
         declared as HU, and are verified by their histogram later.
     frame : int, optional
-        Which volume of a 4-D image, from 0.
+        Which volume of a 4-D image, from 1.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def _read_itk(path: Path, acquisition: Acquisition, frame: int | None) -> Volume
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise GeometryError("a colour or vector image; one value per voxel expected")
     if image.GetDimension() == 4:
-        if frame is None or not 0 <= frame < image.GetSize()[3]:
+        if frame is None or not 1 <= frame <= image.GetSize()[3]:
             raise GeometryError(f"a series of {image.GetSize()[3]} volumes; choose with --frame")
-        image = image[..., frame]
+        image = image[..., frame - 1]
     if image.GetDimension() != 3:
         raise GeometryError(f"an image of {image.GetDimension()} dimensions; a volume has three")
     array = sitk.GetArrayViewFromImage(image).T

@@ -53,7 +53,7 @@ def read_volume(
     acquisition : Acquisition, optional
         NIfTI says nothing of modality or HU; who knows may say it here.
     frame : int, optional
-        Which volume of a 4-D image, from 0.
+        Which volume of a 4-D image, from 1.
 
     Returns
     -------
@@ -141,9 +141,9 @@ def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
         raise GeometryError(f"an image of {len(shape)} dimensions; a volume has three")
     if len(shape) > 4 or (len(shape) == 4 and frame is None):
         raise GeometryError(f"an image of shape {shape}; choose one volume with --frame")
-    if frame is not None and not 0 <= frame < (shape[3] if len(shape) == 4 else 1):
+    if frame is not None and not 1 <= frame <= (shape[3] if len(shape) == 4 else 1):
         raise GeometryError(f"frame {frame} asked for; the image has shape {shape}")
-    index = (slice(None),) * 3 + ((frame or 0,) if image.ndim > 3 else ())
+    index = (slice(None),) * 3 + (((frame or 1) - 1,) if image.ndim > 3 else ())
     index += (0,) * (image.ndim - len(index))
     try:
         slope, intercept = image.dataobj.slope, image.dataobj.inter

@@ -23,4 +23,6 @@ def paint_labels(fields: Sequence[SoftField], geometry: Geometry) -> LabelMap:
         values, start = resample_field(f, geometry)
         block = tuple(slice(s, s + n) for s, n in zip(start, values.shape, strict=True))
         array[block][values > 0] = f.label.index
-    return LabelMap(array, geometry, tuple(sorted((f.label for f in fields), key=lambda x: x.index)))
+    return LabelMap(
+        array, geometry, tuple(sorted((f.label for f in fields), key=lambda x: x.index))
+    )

@@ -82,10 +82,7 @@ def test_two_runs_cannot_write_one_folder(tmp_path):
         pass
 
 
-def test_a_disk_too_small_is_refused_before_anything_is_done(tmp_path):
-    with (
-        pytest.raises(OutputError, match="MB free"),
-        OutputFolder(tmp_path / "r", needed_bytes=10**18),
-    ):
-        pass
+def test_a_disk_too_small_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(OutputError, match="MB free"), OutputFolder(tmp_path / "r") as folder:
+        folder.require_space(10**18)
     assert not (tmp_path / "r").exists()

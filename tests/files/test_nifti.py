@@ -78,9 +78,9 @@ def test_a_series_of_volumes_needs_a_choice(tmp_path):
     path = save(tmp_path, array)
     with pytest.raises(GeometryError, match="--frame"):
         read_volume(path)
-    assert np.array_equal(read_volume(path, frame=1).array, array[..., 1])
-    with pytest.raises(GeometryError, match="frame 2"):
-        read_volume(path, frame=2)
+    assert np.array_equal(read_volume(path, frame=2).array, array[..., 1])
+    with pytest.raises(GeometryError, match="frame 3"):
+        read_volume(path, frame=3)
 
 
 def test_a_scaled_image_is_scaled(tmp_path):

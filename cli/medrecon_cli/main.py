@@ -1,0 +1,91 @@
+"""The verbs, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from medrecon.errors import MedreconError
+from medrecon_cli import inspect_verbs, make_verbs, model_verbs, road
+
+INTERRUPTED = 130
+OUT_OF_MEMORY = 9
+BUG = 1
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or a polite kill; not an Exception, so no library swallows it."""
+
+
+app = typer.Typer(
+    name="medrecon",
+    help="From a CT or MRI scan to surfaces one can trust. Research use, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (road, inspect_verbs, make_verbs, model_verbs):
+    module.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from medrecon import __version__
+
+        typer.echo(f"medrecon {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def run() -> NoReturn:
+    """Entry point: run a verb and leave with its exit code.
+
+    An error is one line on standard error; `-v` adds the traceback.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    verbose = bool({"-v", "--verbose"} & set(sys.argv[1:]))
+    try:
+        app(standalone_mode=True)
+    except MedreconError as error:
+        _fail(f"{error} [{error.code}]", error.exit_code, verbose)
+    except (_Interrupted, KeyboardInterrupt):
+        _fail("interrupted; nothing was left half-written [interrupted]", INTERRUPTED, verbose)
+    except MemoryError:
+        _fail("out of memory; try a coarser --spacing [memory]", OUT_OF_MEMORY, verbose)
+    except BrokenPipeError:
+        # The reader of standard output went away (| head): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
+        kind = type(error).__name__
+        line = f"a bug in medrecon ({kind}); run again with -v and report it [internal]"
+        _fail(line, BUG, verbose)
+    sys.exit(0)
+
+
+def _fail(line: str, code: int, verbose: bool) -> NoReturn:
+    if verbose:
+        traceback.print_exc()
+    sys.stderr.write("medrecon: error: " + " ".join(line.split()) + "\n")
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Interrupted

@@ -1,0 +1,93 @@
+"""`convert` and `phantom`: volumes and sample data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medrecon.errors import OutputExistsError
+from medrecon_cli import options as opt
+from medrecon_cli.terminal import Terminal
+
+
+class PhantomKind(StrEnum):
+    """What `medrecon phantom` can make."""
+
+    TORSO = "torso"
+    SPHERE = "sphere"
+    TORUS = "torus"
+    SHELL = "shell"
+    SCREW = "screw"
+    BOX = "box"
+    LETTER_F = "letter-f"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command("convert")(convert)
+    app.command("phantom")(phantom)
+
+
+def convert(
+    argument: opt.Input = None,
+    source: opt.InputAlias = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File to write, .nii or .nii.gz.")
+    ] = Path("volume.nii.gz"),
+    series: opt.Series = None,
+    frame: opt.Frame = None,
+    fill_gaps: opt.FillGaps = False,
+    skip_bad: opt.SkipBad = False,
+    spacing: opt.Spacing = "native",
+    max_memory: opt.MaxMemory = None,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """A scan as one NIfTI volume, checked as for a reconstruction."""
+    from medrecon import options as o
+    from medrecon.pipeline import convert_to_nifti
+    from medrecon_cli.road import grid_of
+
+    if output.exists() and not force:
+        raise OutputExistsError("the output file exists; choose another or pass --force")
+    terminal = Terminal(quiet=quiet, as_json=as_json)
+    load = o.LoadOptions(series, frame, fill_gaps, skip_bad, None, max_memory)
+    volume, warnings = convert_to_nifti(
+        opt.the_input(argument, source), output, load=load, spacing=grid_of(spacing)
+    )
+    for warning in warnings:
+        terminal.warn(warning)
+    geometry = volume.geometry
+    terminal.say(f"{volume!r} written to {output}")
+    terminal.result(
+        {
+            "output": str(output),
+            "shape": list(geometry.shape),
+            "spacing_mm": list(geometry.spacing_mm),
+            "warnings": list(warnings),
+        }
+    )
+
+
+def phantom(
+    kind: Annotated[PhantomKind, typer.Argument(help="What to make.")] = PhantomKind.TORSO,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the DICOM files and truth.json.")
+    ] = Path("phantom"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which one of its kind.")] = 2026,
+    force: opt.Force = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Sample data with exact truth: a CT series of an analytic shape or a synthetic torso."""
+    from medrecon.phantom import write_phantom
+
+    if output.exists() and any(output.iterdir()) and not force:
+        raise OutputExistsError("the output folder is not empty; choose another or pass --force")
+    written = write_phantom(kind.value, output, seed=seed)
+    Terminal(quiet=quiet).say(f"{written} written to {output}")

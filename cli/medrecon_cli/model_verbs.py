@@ -1,0 +1,88 @@
+"""`models` and `train`: what networks there are, and making one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medrecon.errors import UsageError
+from medrecon_cli import options as opt
+from medrecon_cli.terminal import Terminal
+
+Name = Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    models = typer.Typer(
+        help="Installed models: what they find, their licence, their hash.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    models.command("list")(list_models)
+    models.command("show")(show)
+    models.command("verify")(verify)
+    app.add_typer(models, name="models")
+    app.command("train")(train)
+
+
+def list_models(as_json: opt.Json = False, verbose: opt.Verbose = False) -> None:
+    """Every installed model."""
+    from medrecon.models import store
+
+    terminal = Terminal(as_json=as_json)
+    models = [m.manifest for m in store.installed()]
+    terminal.table(
+        ("model", "for", "structures", "weights' licence"),
+        [
+            (
+                m.identity,
+                m.intended_use.value,
+                ", ".join(x.label.name for x in m.labels),
+                m.licences.weights,
+            )
+            for m in models
+        ],
+    )
+    terminal.result({"models": [m.identity for m in models]})
+
+
+def show(name: Name, verbose: opt.Verbose = False) -> None:
+    """A model's manifest."""
+    from medrecon.models import store
+
+    folder = store.find(name).folder
+    Terminal().say((folder / "manifest.toml").read_text("utf-8").rstrip())
+
+
+def verify(name: Name, verbose: opt.Verbose = False) -> None:
+    """Compare a model's weights with its manifest's hash."""
+    from medrecon.models import store
+
+    model = store.find(name)
+    store.verify(model)
+    Terminal().say(f"{model.manifest.identity}: the weights are those of the manifest")
+
+
+def train(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the model.")],
+    phantom_torso: Annotated[
+        bool, typer.Option("--phantom-torso", help="Train the shipped phantom model.")
+    ] = False,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Weight updates.")] = 1500,
+    device: opt.Device = "cpu",
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_progress: opt.NoProgress = False,
+) -> None:
+    """Train a model; started again in the same folder, it goes on where it stopped."""
+    from medrecon.pipeline import train_phantom_torso
+
+    if not phantom_torso:
+        raise UsageError("say what to train: --phantom-torso")
+    terminal = Terminal(quiet=quiet, no_progress=no_progress)
+    with terminal.progress() as progress:
+        identity = train_phantom_torso(output, steps=steps, device=device, progress=progress)
+    terminal.say(f"{identity} written to {output}")

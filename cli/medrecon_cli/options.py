@@ -1,0 +1,116 @@
+"""The options that several verbs share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Input = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="IN",
+        help="Folder of DICOM files, DICOM file, DICOMDIR, .zip, or NIfTI/NRRD/MHA volume.",
+        show_default=False,
+    ),
+]
+InputAlias = Annotated[
+    Path | None, typer.Option("-i", "--input", help="The same as IN.", show_default=False)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="Output folder. Default: a new medrecon-DATE-TIME here.",
+        show_default=False,
+    ),
+]
+Series = Annotated[
+    int | None,
+    typer.Option("--series", metavar="K", help="Take series K of `medrecon info`."),
+]
+Frame = Annotated[
+    int | None, typer.Option("--frame", metavar="N", help="Take volume N of a 4-D image, from 1.")
+]
+FillGaps = Annotated[
+    bool,
+    typer.Option("--fill-gaps", help="Interpolate over missing slices; never passes for print."),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out damaged files instead of refusing.")
+]
+DeclaredModality = Annotated[
+    str | None,
+    typer.Option(
+        "--modality",
+        metavar="CT|MR",
+        help="What a NIfTI, NRRD or MHA volume is; CT values must be HU.",
+    ),
+]
+Device = Annotated[
+    str, typer.Option("-d", "--device", help="auto, cpu, cuda, cuda:N or mps, for networks.")
+]
+Tissues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tissue",
+        metavar="NAME",
+        help="skin, bone, lungs, airway, fat or muscle, from CT without a network. Repeatable.",
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME|DIR", help="Network to run, or auto. Repeatable."),
+]
+ForceModel = Annotated[
+    bool,
+    typer.Option("--force-model", help="Run a model on images it is not meant for."),
+]
+Labels = Annotated[
+    str | None, typer.Option("--labels", metavar="a,b", help="Keep only these structures.")
+]
+Spacing = Annotated[
+    str,
+    typer.Option("--spacing", metavar="iso|native|MM", help="Grid of volume and label map."),
+]
+Formats = Annotated[
+    str, typer.Option("--format", metavar="stl,3mf,…", help="Mesh formats to write.")
+]
+Tolerance = Annotated[
+    float,
+    typer.Option("--tolerance-mm", min=0.0, help="How far decimation may move the surface."),
+]
+TargetFaces = Annotated[
+    int | None,
+    typer.Option("--target-faces", min=4, help="Decimate to this many triangles a mesh instead."),
+]
+Accept = Annotated[
+    float,
+    typer.Option("--accept-mm", min=0.0, help="Largest processing error that passes the gate."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Traceback on errors, more detail.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an earlier run in the folder.")]
+Preview = Annotated[bool, typer.Option("--preview/--no-preview", help="Draw preview.png.")]
+MaxMemory = Annotated[
+    float | None,
+    typer.Option("--max-memory", metavar="GB", min=0.1, help="Refuse what would need more."),
+]
+
+
+def the_input(argument: Path | None, option: Path | None) -> Path:
+    """The one input that was given, as argument or as --input."""
+    if (argument is None) == (option is None):
+        raise typer.BadParameter("give one input, as IN or with --input")
+    return argument or option or Path()
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """The words of a comma-separated list; None stays None."""
+    if text is None:
+        return None
+    return tuple(word.strip() for word in text.split(",") if word.strip())

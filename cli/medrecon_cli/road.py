@@ -1,0 +1,129 @@
+"""`seg+mesh`, `seg` and `mesh`: the road and its halves."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from medrecon.errors import QualityGateError, UsageError
+from medrecon_cli import options as opt
+from medrecon_cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from medrecon.options import Options
+    from medrecon.outputs.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command("seg+mesh")(seg_and_mesh)
+
+
+def seg_and_mesh(
+    argument: opt.Input = None,
+    source: opt.InputAlias = None,
+    output: opt.Output = None,
+    series: opt.Series = None,
+    frame: opt.Frame = None,
+    fill_gaps: opt.FillGaps = False,
+    skip_bad: opt.SkipBad = False,
+    modality: opt.DeclaredModality = None,
+    tissue: opt.Tissues = None,
+    model: opt.Models = None,
+    labels: opt.Labels = None,
+    device: opt.Device = "auto",
+    force_model: opt.ForceModel = False,
+    spacing: opt.Spacing = "iso",
+    formats: opt.Formats = "stl,3mf",
+    tolerance_mm: opt.Tolerance = 0.1,
+    target_faces: opt.TargetFaces = None,
+    accept_mm: opt.Accept = 1.0,
+    preview: opt.Preview = True,
+    max_memory: opt.MaxMemory = None,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_progress: opt.NoProgress = False,
+) -> None:
+    """From a scan to judged meshes: the whole road."""
+    from medrecon import options as o
+    from medrecon.pipeline import reconstruct
+
+    options = o.Options(
+        o.LoadOptions(series, frame, fill_gaps, skip_bad, _modality(modality), max_memory),
+        o.SegmentOptions(_tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model),
+        o.MeshOptions(tolerance_mm, target_faces, accept_mm),
+        o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview),
+    )
+    _reconstruct(
+        opt.the_input(argument, source),
+        output,
+        options,
+        Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress),
+        reconstruct,
+    )
+
+
+def _reconstruct(
+    source: Path, output: Path | None, options: Options, terminal: Terminal, road: Any
+) -> None:
+    folder = output or Path(time.strftime("medrecon-%Y%m%d-%H%M%S"))
+    with terminal.progress() as progress:
+        run: Run = road(source, output=folder, options=options, progress=progress)
+    for warning in run.provenance.warnings:
+        terminal.warn(warning)
+    terminal.table(
+        ("structure", "volume", "triangles", "error", "verdict"), [_row(p) for p in run.parts]
+    )
+    terminal.say(f"written to {folder}")
+    terminal.result(run.summary())
+    failed = [p.label.name for p in run.parts if not p.verdict.passed]
+    if failed:
+        raise QualityGateError(
+            f"not for print: {', '.join(failed)}; the files are written, and quality.json says why"
+        )
+
+
+def _row(part: Any) -> tuple[str, ...]:
+    error = "–" if part.budget is None else f"{part.budget.max_mm:.2f} mm"
+    return (
+        part.label.name.replace("_", " "),
+        f"{part.volume_ml:.1f} mL",
+        f"{len(part.mesh.faces):,}",
+        error,
+        part.verdict.words,
+    )
+
+
+def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(names) if names else None
+
+
+def _modality(name: str | None) -> Any:
+    from medrecon.core import Modality
+
+    if name is None:
+        return None
+    try:
+        return Modality[name.upper()]
+    except KeyError:
+        raise UsageError(f"--modality {name}; CT or MR expected") from None
+
+
+def grid_of(text: str) -> Any:
+    """The grid that --spacing names."""
+    from medrecon.options import Grid
+
+    if text in {grid.value for grid in Grid}:
+        return Grid(text)
+    try:
+        spacing_mm = float(text)
+    except ValueError:
+        raise UsageError(f"--spacing {text}; iso, native or a number of mm expected") from None
+    if not 0.05 <= spacing_mm <= 20:
+        raise UsageError(f"--spacing {text}; between 0.05 and 20 mm expected")
+    return spacing_mm

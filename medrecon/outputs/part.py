@@ -1,0 +1,70 @@
+"""One structure of a run: its mesh, and everything that was measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medrecon.core import Label, Mesh
+from medrecon.quality.budget import ErrorBudget
+from medrecon.quality.gate import Verdict
+from medrecon.surface.validity import Validity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A structure as it was written and read back.
+
+    Parameters
+    ----------
+    label : Label
+    mesh : Mesh
+        As re-read from its STL.
+    volume_ml : float
+        Integral of the field's sub-voxel occupancy.
+    mean_hu : float or None
+        Mean of the native image inside; None unless its HU are verified.
+    truncated : bool
+        Whether the structure touches the border of what was scanned.
+    validity : Validity
+    budget : ErrorBudget
+    verdict : Verdict
+    """
+
+    label: Label
+    mesh: Mesh
+    volume_ml: float
+    mean_hu: float | None
+    truncated: bool
+    validity: Validity
+    budget: ErrorBudget
+    verdict: Verdict
+
+    def statistics(self) -> Mapping[str, Any]:
+        """The row of `statistics.json`."""
+        low, high = self.mesh.bounds_mm
+        return {
+            "name": self.label.name,
+            "index": self.label.index,
+            "color": "#{:02x}{:02x}{:02x}".format(*self.label.color),
+            "volume_ml": round(self.volume_ml, 4),
+            "mesh_volume_ml": round(self.mesh.volume_mm3 / 1000, 4),
+            "area_mm2": round(self.mesh.area_mm2, 2),
+            "bounding_box_lps_mm": [low.round(3).tolist(), high.round(3).tolist()],
+            "centroid_lps_mm": self.mesh.centroid_mm.round(3).tolist(),
+            "mean_hu": None if self.mean_hu is None else round(self.mean_hu, 2),
+            "truncated": self.truncated,
+            "filled": not self.label.hollow,
+            "includes": list(self.label.includes),
+            "triangles": len(self.mesh.faces),
+        }
+
+    def quality(self) -> Mapping[str, Any]:
+        """The row of `quality.json`. What was not measured is absent."""
+        return {
+            "passed": self.verdict.passed,
+            "verdict": self.verdict.words,
+            **self.validity.as_json(),
+            "error_budget": self.budget.as_json(),
+        }

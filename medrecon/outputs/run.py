@@ -1,0 +1,170 @@
+"""A finished run: what it found, and the files that say so."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medrecon.core import HuStatus, Provenance, Segmentation, Volume
+from medrecon.outputs.part import Part
+
+SCHEMA_VERSION = 1
+LIBRARIES = (
+    "numpy",
+    "pydicom",
+    "imagecodecs",
+    "simpleitk",
+    "scipy",
+    "vtk",
+    "manifold3d",
+    "fast-simplification",
+    "torch",
+    "monai",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What `reconstruct` returns.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    parts : tuple of Part
+        One for each structure, in the label map's order.
+    provenance : Provenance
+        Steps with their figures and times, and warnings.
+    """
+
+    folder: Path
+    parts: tuple[Part, ...]
+    provenance: Provenance
+
+    @property
+    def passed(self) -> bool:
+        """Whether every mesh passed its quality gate."""
+        return all(part.verdict.passed for part in self.parts)
+
+    def summary(self) -> Mapping[str, Any]:
+        """What `--json` prints."""
+        return {
+            "output": str(self.folder),
+            "passed": self.passed,
+            "warnings": list(self.provenance.warnings),
+            "structures": [{**p.statistics(), "quality": p.quality()} for p in self.parts],
+        }
+
+    def __repr__(self) -> str:
+        names = ", ".join(p.label.name for p in self.parts)
+        return f"<Run {names}; {'passed' if self.passed else 'failed its gate'}>"
+
+
+def statistics_json(parts: Sequence[Part]) -> Mapping[str, Any]:
+    """Content of `statistics.json`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "coordinates": "LPS, mm",
+        "structures": [part.statistics() for part in parts],
+    }
+
+
+def quality_json(parts: Sequence[Part]) -> Mapping[str, Any]:
+    """Content of `quality.json`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "segmentation_error": "unknown for this patient",
+        "meshes": {part.label.name: part.quality() for part in parts},
+    }
+
+
+def run_json(
+    *,
+    volume: Volume,
+    segmentations: Sequence[Segmentation],
+    options: Mapping[str, Any],
+    provenance: Provenance,
+    outputs: Mapping[str, str],
+) -> Mapping[str, Any]:
+    """Content of `run.json`: enough to repeat the run, nothing about the patient."""
+    run_id = secrets.token_hex(16)
+    acquisition = volume.acquisition
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "software": software_versions(),
+        "input": {"keyed_hash": keyed_hash(volume, run_id)},
+        "volume": {
+            "modality": acquisition.modality.value,
+            "phantom": acquisition.is_phantom,
+            "hu": acquisition.hu.value,
+            "hu_reason": acquisition.hu_reason,
+            "shape": list(volume.geometry.shape),
+            "spacing_mm": [round(s, 6) for s in volume.geometry.spacing_mm],
+            "slice_thickness_mm": acquisition.slice_thickness_mm,
+        },
+        "options": options,
+        "segmenters": [s.source for s in segmentations],
+        "findings": {k: list(v) for s in segmentations for k, v in s.findings.items()},
+        "steps": [
+            {"name": s.name, "seconds": s.seconds, "figures": dict(s.figures)}
+            for s in provenance.steps
+        ],
+        "peak_memory_mb": peak_memory_mb(),
+        "warnings": list(provenance.warnings),
+        "outputs": dict(outputs),
+    }
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of medrecon, Python and the libraries that shape a result."""
+    versions = {"medrecon": metadata.version("medrecon"), "python": platform.python_version()}
+    return versions | {name: metadata.version(name) for name in LIBRARIES}
+
+
+def keyed_hash(volume: Volume, key: str) -> str:
+    """BLAKE2b of voxels and geometry under a key: recognises the same image, names none.
+
+    The key is the run's own random id, so the same image in two runs cannot be linked
+    without the image itself.
+    """
+    digest = hashlib.blake2b(key=bytes.fromhex(key), digest_size=32)
+    digest.update(np.round(volume.geometry.affine_lps, 4).tobytes())
+    digest.update(volume.array.ravel(order="F").data)
+    return digest.hexdigest()
+
+
+def sha256_of_files(folder: Path) -> dict[str, str]:
+    """Relative POSIX path and SHA-256 of every file below the folder, by name."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found[path.relative_to(folder).as_posix()] = digest
+    return found
+
+
+def mean_hu(volume: Volume, inside: Any, block: tuple[slice, slice, slice]) -> float | None:
+    """Mean of the image where `inside` (a block of it) is true; None unless HU are verified."""
+    if volume.acquisition.hu is not HuStatus.VERIFIED or not inside.any():
+        return None
+    return float(volume.array[block][inside].mean(dtype=np.float64))
+
+
+def peak_memory_mb() -> float | None:
+    """Largest resident memory of this process so far; None where it is not told."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    # Linux counts in KiB (getrusage(2)), macOS in bytes.
+    unit = 1024 if platform.system() == "Linux" else 1
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
