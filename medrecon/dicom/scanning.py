@@ -15,12 +15,13 @@ from medrecon.dicom.functional import frame_slices
 from medrecon.dicom.geometry import lay_out
 from medrecon.dicom.headers import read_header
 from medrecon.dicom.limits import Limits
+from medrecon.dicom.mosaic import is_mosaic, mosaic_slices
 from medrecon.dicom.separate import Group, contrasts, moments, same_nature, same_plane
 from medrecon.dicom.series import Scan, Series, refused
 from medrecon.dicom.slices import Slice, classic_slice
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Header, MalformedError
-from medrecon.errors import DamagedInputError, MedreconError, UnreadableInputError
+from medrecon.errors import DamagedInputError, GeometryError, MedreconError, UnreadableInputError
 
 NOT_DICOM = "not DICOM"
 NO_PIXELS = "DICOM without an image"
@@ -106,6 +107,9 @@ class _Gathered:
             error.elements = header.elements
             self._add_broken(error)
             return
+        except GeometryError:
+            self.aside["mosaic without its vendor's header"] += 1
+            return
         if not slices:
             self.aside[NO_PIXELS] += 1
         for s in slices:
@@ -153,6 +157,8 @@ def _slices(source: Source, header: Header, limits: Limits) -> tuple[Slice, ...]
     if (frames or 1) > 1 or tags.PER_FRAME_GROUPS in header.elements:
         return frame_slices(source, header, limits)
     one = classic_slice(source, header)
+    if one is not None and is_mosaic(one):
+        return mosaic_slices(one, header)
     return (one,) if one else ()
 
 
