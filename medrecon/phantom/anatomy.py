@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from medrecon.core.geometry import Triple
-from medrecon.phantom.person import BACK_MM, Draw, Organs, Trunk, draw_organs, draw_trunk
+from medrecon.phantom.abdomen import Abdomen, Kidneys, draw_abdomen, draw_kidneys
+from medrecon.phantom.draw import Draw
 from medrecon.phantom.primitives import FAR_MM
 from medrecon.phantom.render import Layer
-from medrecon.phantom.solid import Array, Solid, difference, intersection, smooth_min, union
+from medrecon.phantom.solid import Array, Solid, difference, smooth_min, union
+from medrecon.phantom.thorax import Mediastinum, draw_mediastinum, lung
+from medrecon.phantom.trunk import BACK_MM, Trunk, draw_trunk
 
-CORTEX_MM = {"rib": 1.9, "vertebra": 1.8, "sternum": 1.6}
+CORTEX_MM = 2.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,80 +41,107 @@ class Anatomy:
     tumor_side: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Person:
+    """All parts in the torso's own frame."""
+
+    trunk: Trunk
+    middle: Mediastinum
+    kidneys: Kidneys
+    abdomen: Abdomen
+    lungs: Mapping[str, Solid]
+    airway: Solid
+    bones: tuple[Solid, ...]
+
+
 def draw_anatomy(seed: int) -> Anatomy:
     """The person of that seed: sizes, positions, tilt, contrast, and the tumour's side."""
     d = Draw(seed)
-    trunk = draw_trunk(d)
-    organs = draw_organs(d, trunk)
+    person = _draw_person(d)
     scale, shift = d.about(1.0, 0.06), (d.about(0, 4), 0.0, 0.0)
 
     def place(solid: Solid) -> Solid:
         return solid.scaled(scale).moved(shift)
 
-    bones = _bones(trunk)
-    inner = [Layer(place(y.solid), y.hu) for y in _layers(d, trunk, organs, bones)]
+    inside = [Layer(place(y.solid), y.hu, y.inner) for y in _layers(d, person)]
     points = {
         name: (scale * x + shift[0], scale * y, scale * z)
-        for name, (x, y, z) in organs.landmarks.items()
+        for name, (x, y, z) in _landmarks(person).items()
     }
-    solids = {name: place(s) for name, s in _labelled(trunk, organs, bones).items()}
-    return Anatomy(solids, (*_table(BACK_MM * scale), *inner), points, organs.tumor_side)
+    solids = {name: place(s) for name, s in _labelled(person).items()}
+    layers = (*_table(BACK_MM * scale), *inside)
+    return Anatomy(solids, layers, points, person.kidneys.tumor_side)
 
 
-def _bones(trunk: Trunk) -> dict[str, Solid]:
-    return {"rib": trunk.ribs.bone(), "vertebra": trunk.spine.bone(), "sternum": trunk.sternum}
+def _draw_person(d: Draw) -> _Person:
+    trunk = draw_trunk(d)
+    middle = draw_mediastinum(d)
+    kidneys = draw_kidneys(d, trunk)
+    abdomen = draw_abdomen(d, trunk, kidneys, middle.aorta)
+    lungs = {
+        side: lung(sign, trunk, middle, kidneys.whole[side])
+        for side, sign in (("left", 1.0), ("right", -1.0))
+    }
+    airway = difference(middle.airway, *lungs.values())
+    bones = (trunk.ribs.bone(), trunk.spine.bone(), trunk.sternum)
+    return _Person(trunk, middle, kidneys, abdomen, lungs, airway, bones)
 
 
-def _labelled(trunk: Trunk, organs: Organs, bones: dict[str, Solid]) -> dict[str, Solid]:
+def _landmarks(p: _Person) -> dict[str, Triple]:
+    return {
+        **p.middle.landmarks_mm,
+        "kidney_left_center": p.kidneys.centres_mm["left"],
+        "kidney_right_center": p.kidneys.centres_mm["right"],
+        "tumor_center": p.kidneys.tumor_center_mm,
+    }
+
+
+def _labelled(p: _Person) -> dict[str, Solid]:
     """Every structure whose truth is stated."""
+    tumor = p.kidneys.tumor
     solids = {
-        "skin": trunk.body,
-        "bone": union(*bones.values()),
-        "lung_left": organs.lung_left,
-        "lung_right": organs.lung_right,
-        "airway": organs.airway,
-        "liver": organs.liver,
-        "tumor": organs.tumor,
-        "aorta": organs.aorta,
+        "skin": p.trunk.body,
+        "bone": union(*p.bones),
+        "lung_left": p.lungs["left"],
+        "lung_right": p.lungs["right"],
+        "airway": p.airway,
+        "liver": p.abdomen.liver,
+        "tumor": tumor,
+        "aorta": p.middle.aorta,
     }
-    for side, kidney in organs.kidneys.items():
-        ill = side == organs.tumor_side
-        solids[f"kidney_{side}"] = difference(kidney, organs.tumor) if ill else kidney
-        solids[f"kidney_{side}_with_tumor"] = union(kidney, organs.tumor) if ill else kidney
+    for side, kidney in p.kidneys.whole.items():
+        ill = side == p.kidneys.tumor_side
+        solids[f"kidney_{side}"] = difference(kidney, tumor) if ill else kidney
+        solids[f"kidney_{side}_with_tumor"] = union(kidney, tumor) if ill else kidney
     return solids
 
 
-def _layers(d: Draw, trunk: Trunk, organs: Organs, bones: dict[str, Solid]) -> list[Layer]:
-    """What fills the body, from the skin inwards."""
+def _layers(d: Draw, p: _Person) -> list[Layer]:
+    """What fills the body, from the skin inwards; HU of a portal-venous contrast CT."""
     hu = d.about
-    fat, muscle, lung = hu(-102, 6), hu(52, 6), hu(-850, 20)
-    cavity = intersection(trunk.chest.offset(-1.5), trunk.below_diaphragm.offset(-1.5))
-    psoas = _psoas(trunk)
-    air = organs.airway
+    fat, muscle, lung_hu = hu(-102, 6), hu(52, 6), hu(-850, 20)
+    cartilage = p.trunk.ribs.cartilage(16.0)
+    wall = difference(p.airway.offset(1.8), *p.lungs.values())
     return [
-        Layer(trunk.body, 25.0),
-        Layer(trunk.body.offset(-2.0), fat),
-        Layer(trunk.body.offset(-trunk.fat_mm), muscle),
-        Layer(cavity, fat),
-        Layer(psoas, muscle),
-        Layer(organs.heart, hu(130, 15)),
-        Layer(organs.lung_left, lung),
-        Layer(organs.lung_right, lung),
-        Layer(organs.bowel, hu(40, 12)),
-        Layer(organs.stomach, hu(30, 12)),
-        Layer(organs.spleen, hu(122, 10)),
-        Layer(organs.liver, hu(108, 10)),
-        Layer(organs.cava, hu(150, 15)),
-        Layer(organs.aorta, hu(310, 25)),
-        *(Layer(organs.kidneys[side], hu(180, 12)) for side in ("left", "right")),
-        Layer(organs.tumor, hu(75, 12)),
-        Layer(difference(air.offset(1.8), organs.lung_left, organs.lung_right), 40.0),
-        Layer(air, -1000.0),
-        Layer(trunk.ribs.cartilage(16.0), 105.0),
-        Layer(trunk.spine.discs(), 85.0),
-        Layer(trunk.spine.canal(), 30.0),
-        *(Layer(bone, hu(1200, 60)) for bone in bones.values()),
-        *(Layer(bone.offset(-CORTEX_MM[name]), hu(260, 40)) for name, bone in bones.items()),
+        Layer(p.trunk.body, 25.0, ((2.0, fat), (p.trunk.fat_mm, muscle))),
+        Layer(p.trunk.below_diaphragm(1.5), fat),
+        Layer(_psoas(p.trunk), muscle),
+        Layer(p.middle.heart, hu(130, 15)),
+        *(Layer(lung, lung_hu) for lung in p.lungs.values()),
+        Layer(p.abdomen.bowel, hu(40, 12)),
+        Layer(p.abdomen.stomach, hu(30, 12)),
+        Layer(p.abdomen.spleen, hu(122, 10)),
+        Layer(p.abdomen.liver, hu(108, 10)),
+        Layer(p.abdomen.cava, hu(150, 15)),
+        Layer(p.middle.aorta, hu(310, 25)),
+        *(Layer(kidney, hu(180, 12)) for kidney in p.kidneys.whole.values()),
+        Layer(p.kidneys.tumor, hu(75, 12)),
+        Layer(wall, 40.0),
+        Layer(p.airway, -1000.0),
+        Layer(cartilage, 105.0),
+        Layer(p.trunk.spine.discs(), 85.0),
+        Layer(p.trunk.spine.canal(), 30.0),
+        *(Layer(bone, hu(1200, 60), ((CORTEX_MM, hu(300, 40)),)) for bone in p.bones),
     ]
 
 
@@ -144,6 +174,5 @@ def _table(back_mm: float) -> tuple[Layer, ...]:
     shell = slab(196.0, 11.0, 36.0)
     return (
         Layer(slab(190.0, 0.0, 12.0), -925.0),
-        Layer(shell, 20.0),
-        Layer(shell.offset(-2.2), -890.0),
+        Layer(shell, 20.0, ((2.2, -890.0),)),
     )

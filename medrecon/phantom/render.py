@@ -22,10 +22,19 @@ SLAB_VOXELS = 2_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A solid and the HU it is filled with; later layers lie over earlier ones."""
+    """A solid and the HU it is filled with; later layers lie over earlier ones.
+
+    Parameters
+    ----------
+    solid : Solid
+    hu : float
+    inner : tuple of (depth_mm, hu)
+        What fills it further than that depth below its surface, outermost first.
+    """
 
     solid: Solid
     hu: float
+    inner: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,8 @@ class Scanner:
         Samples per voxel axis where a surface passes.
     """
 
-    sigma_mm: tuple[float, float, float] = (0.6, 0.6, 0.6)
-    noise_hu: float = 12.0
+    sigma_mm: tuple[float, float, float] = (0.6, 0.6, 0.5)
+    noise_hu: float = 10.0
     supersampling: int = 3
 
 
@@ -75,9 +84,11 @@ def paint(
     image = np.full(geometry.shape, background_hu, dtype=np.float32, order="F")
     for part, grid in _slabs(geometry):
         for layer in layers:
-            window, cover = coverage(layer.solid, grid, supersampling)
+            depths = (0.0, *(depth for depth, _ in layer.inner))
+            window, covers = coverage(layer.solid, grid, supersampling, depths)
             target = image[:, :, part][window]
-            target += cover * (np.float32(layer.hu) - target)
+            for cover, hu in zip(covers, (layer.hu, *(hu for _, hu in layer.inner)), strict=True):
+                target += cover * (np.float32(hu) - target)
     return image
 
 
@@ -85,13 +96,17 @@ def occupancy(solid: Solid, geometry: Geometry, supersampling: int = 3) -> Image
     """Fraction of each voxel that the solid fills, 0 to 1; shape (i, j, k), Fortran order."""
     image = np.zeros(geometry.shape, dtype=np.float32, order="F")
     for part, grid in _slabs(geometry):
-        window, cover = coverage(solid, grid, supersampling)
+        window, (cover,) = coverage(solid, grid, supersampling)
         image[:, :, part][window] = cover
     return image
 
 
-def coverage(solid: Solid, grid: _Grid, supersampling: int) -> tuple[tuple[slice, ...], Image]:
+def coverage(
+    solid: Solid, grid: _Grid, supersampling: int, depths_mm: tuple[float, ...] = (0.0,)
+) -> tuple[tuple[slice, ...], tuple[Image, ...]]:
     """Window of the grid that the solid touches, and how much of each voxel there it fills.
+
+    One image for each depth below the surface, so that the field is evaluated once.
 
     Away from the surface a voxel is 0 or 1. Where it may pass, the field is sampled at
     supersampling³ points; its own slope there turns each sample into the fraction of a
@@ -101,13 +116,16 @@ def coverage(solid: Solid, grid: _Grid, supersampling: int) -> tuple[tuple[slice
     window = _window(solid, grid, half)
     part = grid.crop(window)
     values = np.broadcast_to(solid.field(part.x, part.y, part.z), part.shape)
-    cover = np.asarray(values > 0, dtype=np.float32)
-    # The field's slope is within a factor of two of 1 near a surface, even at blends.
-    band = np.abs(values) < 1.5 * half
-    if band.any():
-        points = [np.broadcast_to(c, part.shape)[band] for c in (part.x, part.y, part.z)]
-        cover[band] = _filled(solid, points, part.steps, supersampling)
-    return window, cover
+    covers = []
+    for depth in depths_mm:
+        cover = np.asarray(values > depth, dtype=np.float32)
+        # The field's slope is at most 1.5 near a surface, even at blends and seams.
+        band = np.abs(values - depth) < 1.5 * half
+        if band.any():
+            points = [np.broadcast_to(c, part.shape)[band] for c in (part.x, part.y, part.z)]
+            cover[band] = _filled(solid, points, part.steps, supersampling, depth)
+        covers.append(cover)
+    return window, tuple(covers)
 
 
 def blurred(image: Image, sigma_voxels: Sequence[float]) -> Image:
@@ -129,7 +147,7 @@ def blurred(image: Image, sigma_voxels: Sequence[float]) -> Image:
 
 
 def noise(
-    shape: tuple[int, int, int], rng: np.random.Generator, correlation_voxels: float = 0.5
+    shape: tuple[int, int, int], rng: np.random.Generator, correlation_voxels: float = 0.7
 ) -> Iterator[Image]:
     """Slice after slice of unit noise, correlated in plane, weaker towards the rim.
 
@@ -147,14 +165,18 @@ def noise(
 
 
 def _filled(
-    solid: Solid, points: list[Array], steps: npt.NDArray[np.float64], supersampling: int
+    solid: Solid,
+    points: list[Array],
+    steps: npt.NDArray[np.float64],
+    supersampling: int,
+    depth_mm: float,
 ) -> Array:
     """Fraction of the voxel around each point that is inside, by samples on a sub-grid."""
     n = supersampling
     places = (np.arange(n) + 0.5) / n - 0.5
     offsets = list(itertools.product(places.tolist(), repeat=3))
     samples = [
-        solid.field(*(p + float(d) for p, d in zip(points, steps @ offset, strict=True)))
+        solid.field(*(p + float(d) for p, d in zip(points, steps @ offset, strict=True))) - depth_mm
         for offset in offsets
     ]
     # Slope of the field per voxel step, from a least-squares plane through the samples.

@@ -37,7 +37,7 @@ class Spine:
     scoliosis_mm: float
 
     CANAL_MM = 8.0
-    LAMINA_MM = 5.5
+    LAMINA_MM = 6.5
 
     def axis(self, z: Array) -> tuple[Array, Array]:
         """The x and y of the bodies' centre line at heights z."""
@@ -119,14 +119,14 @@ class Spine:
         side = np.abs(dx) - 11
         along = np.clip(side / 22, 0, 1)
         across, back, high = side - along * 22, dy - (self.canal_behind_mm - 1 + along * 5), up - 3
-        depth: Array = 5.2 - np.sqrt(across * across + back * back + high * high)
+        depth: Array = 6.0 - np.sqrt(across * across + back * back + high * high)
         return depth
 
     def _spinous(self, dx: Array, dy: Array, z: Array) -> Array:
         """A plate backwards and downwards."""
         back = dy - (self.canal_behind_mm + self.CANAL_MM + 1)
         up, half = self._level(z + 0.35 * np.maximum(back, 0))
-        plate = smooth_min(3.6 - np.abs(dx), 0.62 * half - 0.12 * back - np.abs(up + 1), 3.0)
+        plate = smooth_min(4.4 - np.abs(dx), 0.62 * half - 0.12 * back - np.abs(up + 1), 3.0)
         return smooth_min(plate, np.minimum(back + 4, 23 - back), 4.0)
 
 
