@@ -120,7 +120,13 @@ class _Gathered:
                 self.slices.append(_with_modality(s))
 
     def _add_broken(self, error: MalformedError) -> None:
+        """Count a broken file, unless its header says that it is no slice anyway."""
+        self.dicom_files += 1
         a = Attributes(error.elements or {})
+        modality = a.text(tags.MODALITY).upper()
+        if modality and modality not in ("CT", "MR"):
+            self.aside["other modality"] += 1
+            return
         self.broken[a.text(tags.SERIES_INSTANCE)] += 1
 
     def result(self) -> Scan:
@@ -128,7 +134,8 @@ class _Gathered:
         numbered = tuple(replace(s, number=n) for n, s in enumerate(series, 1))
         if self.broken:
             self.aside[BROKEN] += sum(self.broken.values())
-        return Scan(numbered, self.aside, self._warnings())
+        damaged = sum(self.broken.values())
+        return Scan(numbered, self.aside, self._warnings(), damaged)
 
     def _series(self) -> Iterable[Series]:
         groups: dict[tuple[str, str], int] = {}

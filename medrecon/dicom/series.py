@@ -10,7 +10,13 @@ from medrecon.core import Modality
 from medrecon.dicom.geometry import Finding, Kind, Layout
 from medrecon.dicom.slices import Meaning
 from medrecon.dicom.vocabulary import known_body_part, sharpness
-from medrecon.errors import MedreconError, MixedOrientationError, NoSeriesError, SeriesTieError
+from medrecon.errors import (
+    MedreconError,
+    MixedOrientationError,
+    NoSeriesError,
+    PixelDataError,
+    SeriesTieError,
+)
 
 # Two series are a tie when the smaller has this part of the larger one's voxels: soft and
 # sharp kernels of one scan differ by a slice or two.
@@ -110,11 +116,14 @@ class Scan:
     set_aside : mapping of str to int
         How many files or images were left, by reason.
     warnings : tuple of str
+    damaged : int
+        DICOM files that are broken before their pixels.
     """
 
     series: tuple[Series, ...]
     set_aside: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    damaged: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "set_aside", MappingProxyType(dict(self.set_aside)))
@@ -132,6 +141,8 @@ def choose(scan: Scan, number: int | None = None) -> Series:
     ------
     NoSeriesError
         If there is none, or none of that number.
+    PixelDataError
+        If there are only broken files.
     SeriesTieError
         If two are nearly as large.
     MixedOrientationError
@@ -140,6 +151,11 @@ def choose(scan: Scan, number: int | None = None) -> Series:
     if number is not None:
         return _numbered(scan, number)
     candidates = [s for s in scan.series if s.finding.slices >= FEWEST_SLICES or not s.layouts]
+    if not candidates and scan.damaged and not scan.series:
+        raise PixelDataError(
+            f"{scan.damaged} DICOM file(s) are broken and nothing else is an image; "
+            "copy the input again"
+        )
     if not candidates:
         raise NoSeriesError(_nothing(scan))
     ranked = sorted(candidates, key=lambda s: (-s.voxels * s.frames, s.number))
