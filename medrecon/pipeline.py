@@ -110,8 +110,8 @@ def segment_volume(
 
     found = [*_tissues(volume, options, log), *_networks(volume, options, log)]
     kept = [_only(s, options.labels) for s in found]
-    with log.stage("place boundaries") as stage:
-        refined = tuple(refine(s, volume, progress=stage) for s in kept)
+    with log.stage("place boundaries"):
+        refined = tuple(refine(s, volume) for s in kept)
     if not any(s.fields for s in refined):
         why = "; ".join(w for s in refined for words in s.findings.values() for w in words)
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
@@ -144,7 +144,8 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     """Field to surface to file, and back: what is judged is what the file holds."""
     from medrecon.files.stl import read_stl, save_stl
     from medrecon.quality.budget import measure
-    from medrecon.quality.gate import judge_print
+    from medrecon.quality.gate import acquisition_limit_mm, verdict
+    from medrecon.quality.truncation import crosses_filled_gap, is_truncated
     from medrecon.quality.volume import field_volume_ml
     from medrecon.surface.extract import extract_surface
     from medrecon.surface.simplify import simplify
@@ -155,17 +156,26 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     save_stl(simple, path)
     mesh = Mesh(*read_stl(path), field.label)
     validity = judge(mesh)
-    budget = measure(field, raw, mesh, acquisition=volume.acquisition)
-    verdict = judge_print(validity, budget, accept_mm=options.accept_mm)
+    budget = measure(field, mesh, reference=raw)
+    gap = crosses_filled_gap(field, volume)
+    gate = verdict(
+        budget,
+        is_solid=validity.valid,
+        accept_mm=options.accept_mm,
+        acquisition_mm=acquisition_limit_mm(
+            volume.geometry.spacing_mm, volume.acquisition.slice_thickness_mm
+        ),
+        concerns=("it runs through a gap in the scan that was filled",) if gap else (),
+    )
     return Part(
         label=field.label,
         mesh=mesh,
         volume_ml=field_volume_ml(field),
         mean_hu=mean_hu(volume, field),
-        truncated=budget.truncated,
+        truncated=is_truncated(field, volume),
         validity=validity,
         budget=budget,
-        verdict=verdict,
+        gate=gate,
     )
 
 
@@ -195,12 +205,12 @@ def write_results(
     parts: Sequence[Part], options: OutputOptions, folder: Path, log: Recorder
 ) -> None:
     """Other mesh formats, the picture, and the tables of figures."""
-    from medrecon.files.threemf import write_3mf
-
     meshes = [part.mesh for part in parts]
     with log.stage("write"):
         if "3mf" in options.formats:
-            write_3mf(meshes, folder / "meshes" / "model.3mf")
+            from medrecon.files.threemf import save_3mf
+
+            save_3mf(meshes, folder / "meshes" / "model.3mf")
         write_json(folder / "statistics.json", statistics_json(parts))
         write_json(folder / "quality.json", quality_json(parts))
     if options.preview:

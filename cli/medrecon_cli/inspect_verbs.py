@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -71,11 +72,16 @@ def check(
     terminal = Terminal(as_json=as_json)
     found = {str(path): judge(Mesh(*read_stl(path), Label(1, path.stem))) for path in meshes}
     rows = [
-        (name, f"{v.triangles:,}", f"{v.volume_mm3 / 1000:.1f} mL", "valid" if v.valid else v.words)
+        (
+            name,
+            f"{v.triangles:,}",
+            f"{v.volume_mm3 / 1000:.1f} mL",
+            "valid" if v.valid else "not a valid solid",
+        )
         for name, v in found.items()
     ]
     terminal.table(("mesh", "triangles", "volume", "verdict"), rows)
-    terminal.result({name: v.as_json() for name, v in found.items()})
+    terminal.result({name: dataclasses.asdict(v) | {"valid": v.valid} for name, v in found.items()})
     bad = [name for name, v in found.items() if not v.valid]
     if bad:
         raise QualityGateError(f"{len(bad)} of {len(found)} meshes are not valid solids")

@@ -81,7 +81,7 @@ def _reconstruct(
     )
     terminal.say(f"written to {folder}")
     terminal.result(run.summary())
-    failed = [p.label.name for p in run.parts if not p.verdict.passed]
+    failed = [p.label.name for p in run.parts if not p.gate.passed]
     if failed:
         raise QualityGateError(
             f"not for print: {', '.join(failed)}; the files are written, and quality.json says why"
@@ -89,13 +89,13 @@ def _reconstruct(
 
 
 def _row(part: Any) -> tuple[str, ...]:
-    error = "–" if part.budget is None else f"{part.budget.max_mm:.2f} mm"
+    error = f"{part.budget.max_mm:.2f} mm"
     return (
         part.label.name.replace("_", " "),
         f"{part.volume_ml:.1f} mL",
         f"{len(part.mesh.faces):,}",
         error,
-        part.verdict.words,
+        part.words,
     )
 
 

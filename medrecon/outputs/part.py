@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from medrecon.core import Label, Mesh
 from medrecon.quality.budget import ErrorBudget
-from medrecon.quality.gate import Verdict
+from medrecon.quality.gate import Gate
 from medrecon.surface.validity import Validity
 
 
@@ -29,7 +30,7 @@ class Part:
         Whether the structure touches the border of what was scanned.
     validity : Validity
     budget : ErrorBudget
-    verdict : Verdict
+    gate : Gate
     """
 
     label: Label
@@ -39,7 +40,13 @@ class Part:
     truncated: bool
     validity: Validity
     budget: ErrorBudget
-    verdict: Verdict
+    gate: Gate
+
+    @property
+    def words(self) -> str:
+        """The verdict in one sentence."""
+        parts = (self.gate.verdict.value, self.gate.statement, *self.gate.reasons)
+        return "; ".join(parts)
 
     def statistics(self) -> Mapping[str, Any]:
         """The row of `statistics.json`."""
@@ -62,9 +69,19 @@ class Part:
 
     def quality(self) -> Mapping[str, Any]:
         """The row of `quality.json`. What was not measured is absent."""
+        v, back = self.validity, self.budget.field_to_mesh
         return {
-            "passed": self.verdict.passed,
-            "verdict": self.verdict.words,
-            **self.validity.as_json(),
-            "error_budget": self.budget.as_json(),
+            "passed": self.gate.passed,
+            "verdict": self.words,
+            "watertight": v.closed,
+            "manifold": v.manifold,
+            "consistent_winding": v.consistent,
+            "outward": v.outward,
+            **dataclasses.asdict(v),
+            "error_budget_mm": {
+                "mesh_to_field": dataclasses.asdict(self.budget.mesh_to_field),
+                **({"field_to_mesh": dataclasses.asdict(back)} if back else {}),
+                "volume_change": self.budget.volume_change,
+                "area_change": self.budget.area_change,
+            },
         }

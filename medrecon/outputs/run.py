@@ -52,7 +52,7 @@ class Run:
     @property
     def passed(self) -> bool:
         """Whether every mesh passed its quality gate."""
-        return all(part.verdict.passed for part in self.parts)
+        return all(part.gate.passed for part in self.parts)
 
     def summary(self) -> Mapping[str, Any]:
         """What `--json` prints."""

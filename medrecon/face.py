@@ -1,0 +1,100 @@
+"""The short functions of `import medrecon as mr`: one stage each, without a folder.
+
+Example
+-------
+::
+
+    import medrecon as mr
+
+    scan = mr.scan("dicom_dir")
+    volume = mr.read(scan.series[0])
+    segmentation = mr.segment(volume, tissues=("bone",))
+    (bone,) = mr.extract_surfaces(segmentation)
+    mr.write_mesh(bone, "bone.stl")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medrecon.core import Mesh, Segmentation, Volume
+from medrecon.errors import UsageError
+
+
+def resample(volume: Volume, *, spacing_mm: float = 1.0) -> Volume:
+    """The image on cubic voxels of that size, voxel centre on voxel centre, linear."""
+    from medrecon.resample import to_isotropic
+
+    return to_isotropic(volume, spacing_mm)
+
+
+def segment(
+    volume: Volume,
+    *,
+    tissues: tuple[str, ...] = (),
+    model: str | None = None,
+    device: str = "auto",
+) -> Segmentation:
+    """Soft fields of tissues (CT, from HU) or of one model's labels, boundaries placed.
+
+    Parameters
+    ----------
+    volume : Volume
+    tissues : tuple of str
+        "skin", "bone", "lungs", "airway", "fat", "muscle".
+    model : str, optional
+        Name or folder of an installed model; instead of `tissues`.
+    device : str
+        For the model.
+
+    Raises
+    ------
+    UsageError
+        Unless exactly one of `tissues` and `model` is given.
+    UnverifiedHuError, ModelError
+        As the segmenters do.
+    """
+    from medrecon.segment.refine import refine
+
+    if bool(tissues) == bool(model):
+        raise UsageError("name tissues or one model, not both and not neither")
+    if tissues:
+        from medrecon.segment.tissues import TissueSegmenter
+
+        return refine(TissueSegmenter(tissues).segment(volume), volume)
+    from medrecon.models import store
+    from medrecon.segment.unet import UnetSegmenter
+
+    return refine(UnetSegmenter(store.find(str(model)), device=device).segment(volume), volume)
+
+
+def extract_surfaces(segmentation: Segmentation, *, tolerance_mm: float = 0.1) -> tuple[Mesh, ...]:
+    """One closed mesh for each field, decimated within the tolerance (0: not at all)."""
+    from medrecon.surface.extract import extract_surface
+    from medrecon.surface.simplify import simplify
+
+    return tuple(
+        simplify(extract_surface(field), tolerance_mm=tolerance_mm) for field in segmentation.fields
+    )
+
+
+def write_mesh(mesh: Mesh, path: str | Path) -> None:
+    """Write a mesh as binary STL or as 3MF, by the suffix.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another.
+    OutputError
+        If it cannot be written.
+    """
+    from medrecon.files.stl import save_stl
+    from medrecon.files.threemf import save_3mf
+
+    path = Path(path)
+    if path.suffix.lower() == ".stl":
+        save_stl(mesh, path)
+    elif path.suffix.lower() == ".3mf":
+        save_3mf([mesh], path)
+    else:
+        raise UsageError(f"no mesh format {path.suffix!r}; .stl or .3mf expected")
