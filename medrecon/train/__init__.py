@@ -2,7 +2,16 @@
 
 from medrecon.train.loop import train
 from medrecon.train.options import Augmentation, Schedule, TrainOptions
-from medrecon.train.recipes import phantom_recipe
+from medrecon.train.recipes import PHANTOM_SHAPE, PHANTOM_SPACING_MM, phantom_recipe
 from medrecon.train.samples import SampleMaker
 
-__all__ = ["Augmentation", "SampleMaker", "Schedule", "TrainOptions", "phantom_recipe", "train"]
+__all__ = [
+    "PHANTOM_SHAPE",
+    "PHANTOM_SPACING_MM",
+    "Augmentation",
+    "SampleMaker",
+    "Schedule",
+    "TrainOptions",
+    "phantom_recipe",
+    "train",
+]

@@ -21,7 +21,8 @@ def draw_patch(
     surrounded by its own lowest value (air) and background.
     """
     sample = _cut_short(sample, augmentation.cut, rng)
-    image, target = _place(sample, patch, rng)
+    aim = _aim(sample, augmentation.focus, rng)
+    image, target = _place(sample, patch, aim, rng)
     return Sample(_change(image, augmentation, rng), target)
 
 
@@ -34,15 +35,28 @@ def _cut_short(sample: Sample, probability: float, rng: np.random.Generator) -> 
     return Sample(sample.image[:, :, start:stop], sample.target[:, :, start:stop])
 
 
+def _aim(sample: Sample, probability: float, rng: np.random.Generator) -> tuple[int, ...] | None:
+    """A voxel that the patch shall hold: of a random label, any of its voxels; or none."""
+    draw = rng.random()
+    present = np.flatnonzero(np.bincount(sample.target.ravel(order="K"))[1:]) + 1
+    if draw >= probability or not present.size:
+        return None
+    voxels = np.argwhere(sample.target == rng.choice(present))
+    return tuple(int(n) for n in voxels[rng.integers(len(voxels))])
+
+
 def _place(
-    sample: Sample, patch: Patch, rng: np.random.Generator
+    sample: Sample, patch: Patch, aim: tuple[int, ...] | None, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     image = np.full(patch, sample.image.min(), np.float32)
     target = np.zeros(patch, np.uint8)
     here: list[slice] = []
     there: list[slice] = []
-    for size, room in zip(sample.image.shape, patch, strict=True):
-        shift = int(rng.integers(0, abs(size - room) + 1))
+    for axis, (size, room) in enumerate(zip(sample.image.shape, patch, strict=True)):
+        lowest, highest = 0, abs(size - room)
+        if aim is not None and size > room:
+            lowest, highest = max(0, aim[axis] - room + 1), min(highest, aim[axis])
+        shift = int(rng.integers(lowest, highest + 1))
         length = min(size, room)
         here.append(slice(shift, shift + length) if size > room else slice(0, length))
         there.append(slice(shift, shift + length) if size < room else slice(0, length))

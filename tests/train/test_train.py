@@ -185,7 +185,7 @@ def example_sample() -> Sample:
     return Sample(rng.normal(0, 50, target.shape).astype(np.float32) + 100 * target, target)
 
 
-PLAIN = Augmentation(0, 0, 0, 0, 0)
+PLAIN = Augmentation(0, 0, 0, 0, 0, 0)
 
 
 def test_a_patch_without_changes_is_a_piece_of_the_sample() -> None:
@@ -202,11 +202,21 @@ def test_a_patch_larger_than_the_sample_is_filled_with_air_and_background() -> N
     assert (patch.image == sample.image.min()).sum() == 16**3 - 10 * 12 * 14 + 1
 
 
+def test_a_focused_patch_holds_the_label_it_aims_at() -> None:
+    sample = example_sample()
+    sample.target[:] = 0
+    sample.target[9, 11, 0] = 1
+    focused = replace(PLAIN, focus=1.0)
+    for seed in range(20):
+        patch = draw_patch(sample, (3, 3, 3), focused, np.random.default_rng(seed))
+        assert patch.target.sum() == 1
+
+
 @pytest.mark.parametrize("change", ["shift", "scale", "noise", "blur_voxels", "cut"])
 def test_each_change_changes_the_patch(change: str) -> None:
     sample = example_sample()
     changed = replace(PLAIN, **{change: 1.0})
-    rngs = (np.random.default_rng(3), np.random.default_rng(3))
+    rngs = (np.random.default_rng(4), np.random.default_rng(4))
     before = draw_patch(sample, (10, 12, 14), PLAIN, rngs[0])
     after = draw_patch(sample, (10, 12, 14), changed, rngs[1])
     assert not np.array_equal(before.image, after.image)
