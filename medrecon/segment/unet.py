@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from medrecon.core import HuStatus, Modality, Segmentation, Volume
 from medrecon.errors import ModelUntrustedError, UnverifiedHuError
@@ -62,15 +63,27 @@ class UnetSegmenter:
             require_fit(manifest, volume)
         device = choose_device(self.device)
         network = build_network(manifest.network, load_weights(self.model))
-        grid = network_grid(volume.geometry, manifest.sampling)
-        image = normalise(resample_volume(volume, grid).array, manifest.intensity)
-        values = predict_logits(
-            network, image[np.newaxis], manifest.sampling, device, progress=progress
-        )
-        logits = LogitMap(values, grid, manifest.head)
-        fields, findings = fields_from_logits(logits, volume.geometry, manifest.labels)
-        exclusive = manifest.head is Head.SOFTMAX
-        return Segmentation(volume.geometry, fields, manifest.identity, exclusive, findings)
+        return run_network(network, manifest, volume, device, progress=progress)
+
+
+def run_network(
+    network: torch.nn.Module,
+    manifest: Manifest,
+    volume: Volume,
+    device: torch.device,
+    *,
+    progress: Progress | None = None,
+) -> Segmentation:
+    """A network in memory over a volume, prepared and read as its manifest says."""
+    grid = network_grid(volume.geometry, manifest.sampling)
+    image = normalise(resample_volume(volume, grid).array, manifest.intensity)
+    values = predict_logits(
+        network, image[np.newaxis], manifest.sampling, device, progress=progress
+    )
+    logits = LogitMap(values, grid, manifest.head)
+    fields, findings = fields_from_logits(logits, volume.geometry, manifest.labels)
+    exclusive = manifest.head is Head.SOFTMAX
+    return Segmentation(volume.geometry, fields, manifest.identity, exclusive, findings)
 
 
 def require_fit(manifest: Manifest, volume: Volume) -> None:
