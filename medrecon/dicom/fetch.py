@@ -184,10 +184,11 @@ def _read_words(s: Slice, words: npt.NDArray[Any]) -> None:
     if bits % 8:
         raise PixelDataError("frames that do not begin at a byte")
     offset = bits // 8
-    if offset + words.nbytes > s.element.length:
-        raise PixelDataError(
-            f"{s.element.length:,} bytes of pixel data; {p.frame_bits * p.frames // 8:,} expected"
-        )
+    stated = -(-p.frame_bits * p.frames // 8)
+    # A pad byte or a block of them may follow; a whole frame more means that the header
+    # does not describe these pixels.
+    if not stated <= s.element.length < stated + max(p.frame_bits // 8, 2):
+        raise PixelDataError(f"{s.element.length:,} bytes of pixel data; {stated:,} expected")
     s.source.read_into(s.element.offset + offset, words.reshape(-1).view(np.uint8).data)
     if p.big_endian and words.dtype.itemsize > 1:
         words.byteswap(inplace=True)
@@ -287,7 +288,7 @@ class _Jobs:
 
 def _payloads(s: Slice) -> list[bytes]:
     raw = s.source.read(s.element.offset, s.element.length)
-    return split_frames(raw, s.pixels.frames)
+    return split_frames(raw, s.pixels.frames, s.element.offsets)
 
 
 def _mixed(

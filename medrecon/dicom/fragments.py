@@ -9,16 +9,17 @@ from medrecon.errors import PixelDataError
 
 _ITEM = 0xFFFEE000
 _END = 0xFFFEE0DD
+# Start of image (JPEG, JPEG-LS) and of code stream (JPEG 2000).
+_STARTS = (b"\xff\xd8", b"\xff\x4f")
 _HEAD = struct.Struct("<HHI")
 
 
-def split_frames(
-    raw: bytes, frames: int, extended: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-) -> list[bytes]:
+def split_frames(raw: bytes, frames: int, extended: tuple[int, ...] = ()) -> list[bytes]:
     """One byte string per frame from an encapsulated pixel data element's value.
 
     Where there are as many fragments as frames each is one frame; otherwise the
-    basic or extended offset table decides.
+    extended or basic offset table decides, or else the marker that a JPEG image of
+    any kind begins with.
 
     Raises
     ------
@@ -31,13 +32,21 @@ def split_frames(
         return [b"".join(pieces)]
     if len(pieces) == frames:
         return pieces
-    offsets = extended[0] if extended and len(extended[0]) == frames else table
+    offsets = extended if len(extended) == frames else table
+    if len(offsets) != frames:
+        offsets = _by_markers(raw, fragments)
     if len(offsets) != frames:
         raise PixelDataError(
             f"{len(pieces)} fragments for {frames} frames and no offset table; "
             "export the series again"
         )
     return _by_offsets(raw, fragments, offsets)
+
+
+def _by_markers(raw: bytes, fragments: list[tuple[int, int]]) -> tuple[int, ...]:
+    """Offsets of the fragments that begin an image."""
+    base = fragments[0][0]
+    return tuple(start - base for start, _ in fragments if raw[start : start + 2] in _STARTS)
 
 
 def _by_offsets(

@@ -12,7 +12,7 @@ from medrecon.core import SliceStack, Volume
 from medrecon.dicom.acquisition import acquisition
 from medrecon.dicom.decode import Decoder
 from medrecon.dicom.fetch import Fetched, fetch
-from medrecon.dicom.geometry import Kind, Layout, lay_out
+from medrecon.dicom.geometry import SAME_POSITION_MM, Kind, Layout, lay_out
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.pixels import TooWideError, Transform, transform
 from medrecon.dicom.series import Series
@@ -20,6 +20,7 @@ from medrecon.dicom.slices import Slice
 from medrecon.errors import (
     DuplicateSliceError,
     GapError,
+    NoSeriesError,
     PixelDataError,
     ResourceError,
     UnsupportedEncodingError,
@@ -150,10 +151,13 @@ class _Reading:
 
     def _refuse_gaps(self, layout: Layout) -> None:
         f = layout.finding
-        if len(layout.slices) < 2:
-            raise GapError(
-                f"series {self.series.number} has one slice position; a volume needs several"
+        if len(layout.slices) < 2 and layout.twins:
+            raise DuplicateSliceError(
+                f"all {1 + len(layout.twins)} slices of series {self.series.number} lie at one "
+                "position; a volume needs several"
             )
+        if len(layout.slices) < 2:
+            raise NoSeriesError(f"series {self.series.number} is a single slice, not a volume")
         if f.gaps_mm and not self.options.fill_gaps:
             widest = max(high - low for low, high in f.gaps_mm)
             raise GapError(
@@ -212,9 +216,10 @@ class _Reading:
                 found = fetch(slices, transforms, array.dtype, self.limits, self.decoder)
             except TooWideError:
                 found = None
-            for n, (at, _) in enumerate(part):
+            for n, (at, twin) in enumerate(part):
                 if (
                     found is None
+                    or not _same_place(twin, layout.positions_mm[at])
                     or n in found.failed
                     or not np.array_equal(found.array[:, :, n], array[:, :, at])
                 ):
@@ -255,6 +260,12 @@ class _Reading:
         )
 
 
+def _same_place(twin: Slice, position_mm: npt.NDArray[np.float64]) -> bool:
+    """Whether a slice at the same height also lies at the same place in its plane."""
+    stated = np.asarray(twin.placement.position_mm, dtype=np.float64)
+    return bool(np.abs(stated - position_mm).max() <= SAME_POSITION_MM)
+
+
 def _transforms(slices: Sequence[Slice], series: Series) -> list[Transform]:
     """Each slice's transformation, if all of them state the same kind of thing.
 
@@ -271,6 +282,10 @@ def _transforms(slices: Sequence[Slice], series: Series) -> list[Transform]:
         raise PixelDataError(
             f"{len(slices) - stated} of {len(slices)} slices in series {series.number} state no "
             "rescale and the others do; export the series again"
+        )
+    if any(s.scale.is_unreadable for s in slices):
+        raise PixelDataError(
+            f"a rescale slope or intercept in series {series.number} is no number; values are lost"
         )
     if any(s.scale.slope == 0 for s in slices):
         raise PixelDataError(f"a rescale slope of 0 in series {series.number}; values are lost")

@@ -9,33 +9,22 @@ from pathlib import Path
 
 from medrecon.core import Modality
 from medrecon.dicom import tags
+from medrecon.dicom.archive import is_zip
 from medrecon.dicom.attributes import Attributes
-from medrecon.dicom.discover import Found
-from medrecon.dicom.functional import frame_slices
+from medrecon.dicom.discover import NESTED_ARCHIVE, Found
 from medrecon.dicom.geometry import lay_out
 from medrecon.dicom.headers import read_header
+from medrecon.dicom.intake import reason_for_frame, reason_to_leave, slices_of, with_modality
 from medrecon.dicom.limits import Limits
-from medrecon.dicom.mosaic import is_mosaic, mosaic_slices
 from medrecon.dicom.separate import Group, contrasts, moments, same_nature, same_plane
 from medrecon.dicom.series import Scan, Series, refused
-from medrecon.dicom.slices import Slice, classic_slice
+from medrecon.dicom.slices import Slice
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Header, MalformedError
 from medrecon.errors import DamagedInputError, GeometryError, MedreconError, UnreadableInputError
 
 NOT_DICOM = "not DICOM"
-NO_PIXELS = "DICOM without an image"
 BROKEN = "broken DICOM file"
-
-# SOP classes that are pictures of something else than the scan (PS3.4 Annex B.5).
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_CT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("2", "2.1", "2.2"))
-_MR_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("4", "4.1", "4.4"))
-_LOCALIZERS = frozenset(
-    {"LOCALIZER", "SCOUT", "SURVEY", "SURVIEW", "REF_SURVIEW", "TOPOGRAM", "SCANOGRAM"}
-)
-_PROJECTIONS = ("PROJECTION", "MIP", "MAX_IP", "MINIP", "MIN_IP", "VRT", "3D RENDERING")
-_PICTURES = frozenset(["DOSE_INFO", "PATIENT_INFO", "RESULTS"]) | {"SCREEN SAVE", "DOSE REPORT"}
 
 
 def scan(path: Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
@@ -91,18 +80,18 @@ class _Gathered:
             self.broken[""] += 1
             return
         if opened is None:
-            self.aside[NOT_DICOM] += 1
+            self.aside[NESTED_ARCHIVE if is_zip(source.head(4)) else NOT_DICOM] += 1
             return
         self.dicom_files += 1
         self._add_image(*opened, limits)
 
     def _add_image(self, source: Source, header: Header, limits: Limits) -> None:
-        reason = _reason_to_leave(header)
+        reason = reason_to_leave(header)
         if reason:
             self.aside[reason] += 1
             return
         try:
-            slices = _slices(source, header, limits)
+            slices = slices_of(source, header, limits)
         except MalformedError as error:
             error.elements = header.elements
             self._add_broken(error)
@@ -110,14 +99,12 @@ class _Gathered:
         except GeometryError:
             self.aside["mosaic without its vendor's header"] += 1
             return
-        if not slices:
-            self.aside[NO_PIXELS] += 1
         for s in slices:
-            reason = _reason_for_frame(s)
+            reason = reason_for_frame(s)
             if reason:
                 self.aside[reason] += 1
             else:
-                self.slices.append(_with_modality(s))
+                self.slices.append(with_modality(s))
 
     def _add_broken(self, error: MalformedError) -> None:
         """Count a broken file, unless its header says that it is no slice anyway."""
@@ -158,63 +145,25 @@ class _Gathered:
         return tuple(warnings)
 
 
-def _slices(source: Source, header: Header, limits: Limits) -> tuple[Slice, ...]:
-    a = Attributes(header.elements, big_endian=header.big_endian)
-    frames = a.integer(tags.NUMBER_OF_FRAMES)
-    if (frames or 1) > 1 or tags.PER_FRAME_GROUPS in header.elements:
-        return frame_slices(source, header, limits)
-    one = classic_slice(source, header)
-    if one is not None and is_mosaic(one):
-        return mosaic_slices(one, header)
-    return (one,) if one else ()
-
-
-def _reason_to_leave(header: Header) -> str:
-    """Why a file is no slice of a CT or MR volume; empty if it may be one."""
-    a = Attributes(header.elements, big_endian=header.big_endian)
-    modality = a.text(tags.MODALITY).upper()
-    sop = a.text(tags.SOP_CLASS) or a.text(tags.MEDIA_SOP_CLASS)
-    if not modality and not sop:
-        return "DICOM without an image" if header.pixels is None else "image of unknown kind"
-    if sop == _SECONDARY_CAPTURE or sop.startswith(_SECONDARY_CAPTURE + "."):
-        return "secondary capture"
-    if modality not in ("CT", "MR") and sop not in _CT_CLASSES | _MR_CLASSES:
-        return f"other modality ({modality})" if modality.isalnum() else "other modality"
-    if header.pixels is None:
-        return NO_PIXELS
-    return ""
-
-
-def _reason_for_frame(s: Slice) -> str:
-    words = s.meaning.image_type
-    if s.pixels.samples != 1 or s.pixels.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
-        return "colour image"
-    if any(w in _LOCALIZERS for w in words):
-        return "localizer"
-    if any(w in _PICTURES for w in words):
-        return "dose or information page"
-    if any(w.startswith(_PROJECTIONS) for w in words):
-        return "projection"
-    return ""
-
-
-def _with_modality(s: Slice) -> Slice:
-    if s.meaning.modality in ("CT", "MR"):
-        return s
-    modality = "CT" if s.meaning.sop_class in _CT_CLASSES else "MR"
-    return replace(s, meaning=replace(s.meaning, modality=modality))
-
-
 def _one_series(volume: Group, group: int, damaged: int) -> Series:
     """A series, refused ones included: the reading raises what was found here."""
     meaning = volume[0].meaning
-    modality = Modality(meaning.modality)
     try:
         layouts = tuple(lay_out(part) for part in moments(volume))
+        finding = layouts[0].finding
     except MedreconError as error:
-        finding = refused(error, len(volume))
-        return Series(0, modality, (), finding, meaning, group, damaged)
-    return Series(0, modality, layouts, layouts[0].finding, meaning, group, damaged)
+        layouts, finding = (), refused(error, len(volume))
+    return Series(
+        number=0,
+        modality=Modality(meaning.modality),
+        layouts=layouts,
+        finding=finding,
+        meaning=meaning,
+        group=group,
+        pixels=sum(s.shape[0] * s.shape[1] for s in volume),
+        images=len(volume),
+        damaged=damaged,
+    )
 
 
 def _shelf(s: Series) -> tuple[object, ...]:

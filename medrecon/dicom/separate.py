@@ -85,7 +85,7 @@ def _nature(s: Slice) -> Hashable:
     number = None if i.series else m.series_number
     return (
         *(i.study, i.series, i.frame_of_reference, number, m.modality, m.sop_class),
-        *(m.image_type[:TYPE_VALUES], m.kernel, s.shape, s.pixels.samples),
+        *(m.image_type[:TYPE_VALUES], m.kernel, m.stack, s.shape, s.pixels.samples),
     )
 
 

@@ -42,9 +42,10 @@ class Series:
         Of the first slice.
     group : int
         Series of one group share the Series Instance UID.
+    pixels, images : int
+        Pixels and slices of all times together, further ones at one position included.
     damaged : int
         Files of this series (or of none that can be told) that are broken.
-    warnings : tuple of str
     """
 
     number: int
@@ -53,8 +54,9 @@ class Series:
     finding: Finding
     meaning: Meaning
     group: int
+    pixels: int
+    images: int
     damaged: int = 0
-    warnings: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -150,19 +152,21 @@ def choose(scan: Scan, number: int | None = None) -> Series:
     """
     if number is not None:
         return _numbered(scan, number)
-    candidates = [s for s in scan.series if s.finding.slices >= FEWEST_SLICES or not s.layouts]
+    candidates = [s for s in scan.series if s.images >= FEWEST_SLICES]
     if not candidates and scan.damaged and not scan.series:
         raise PixelDataError(
             f"{scan.damaged} DICOM file(s) are broken and nothing else is an image; "
             "copy the input again"
         )
     if not candidates:
+        for s in scan.series:
+            _refuse_mixed(scan, s)
         raise NoSeriesError(_nothing(scan))
-    ranked = sorted(candidates, key=lambda s: (-s.voxels * s.frames, s.number))
+    ranked = sorted(candidates, key=lambda s: (-s.pixels, s.number))
     best = ranked[0]
     _refuse_mixed(scan, best)
-    rivals = [s for s in ranked[1:] if s.voxels >= NEARLY_EQUAL * best.voxels]
-    if rivals and best.voxels:
+    rivals = [s for s in ranked[1:] if s.pixels >= NEARLY_EQUAL * best.pixels]
+    if rivals:
         names = "; ".join(f"--series {s.number}: {s.description}" for s in (best, *rivals[:3]))
         more = f" and {len(rivals) - 3} more" if len(rivals) > 3 else ""
         raise SeriesTieError(f"{1 + len(rivals)} series are nearly as large; choose {names}{more}")
@@ -181,14 +185,9 @@ def _refuse_mixed(scan: Scan, best: Series) -> None:
     turned = [
         s
         for s in scan.series
-        if s.group == best.group
-        and s is not best
-        and s.layouts
-        and best.layouts
-        and (s.layouts[0].row, s.layouts[0].column) != (best.layouts[0].row, best.layouts[0].column)
-        and not _parallel(s, best)
+        if s.group == best.group and s.layouts and best.layouts and not _parallel(s, best)
     ]
-    if turned:
+    if turned and best.images + sum(s.images for s in turned) >= FEWEST_SLICES:
         names = ", ".join(f"--series {s.number} ({s.description})" for s in (best, *turned[:3]))
         raise MixedOrientationError(
             f"slices of one series lie in {1 + len(turned)} orientations; one was expected: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from medrecon.core.geometry import Triple
@@ -10,6 +11,9 @@ from medrecon.dicom import tags
 from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Header, PixelElement
+
+# Letters and signs of UCUM codes: what does not fit is not shown.
+_UCUM = re.compile(r"[A-Za-z0-9%./*\[\]{}_'^-]{1,16}")
 
 Six = tuple[float, float, float, float, float, float]
 
@@ -67,12 +71,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From stored values to values: slope × stored + intercept, in units of `kind`."""
+    """From stored values to values: slope × stored + intercept, in units of `kind`.
+
+    `lookup` says that a table stands in their place, `is_unreadable` that something is
+    stated which is no number.
+    """
 
     slope: float | None
     intercept: float | None
     kind: str
     lookup: bool = False
+    is_unreadable: bool = False
 
     @property
     def is_stated(self) -> bool:
@@ -82,7 +91,11 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What kind of image it is, in the standard's own words."""
+    """What kind of image it is, in the standard's own words.
+
+    `stack` tells the stacks of a multi-frame object apart; `units` is the UCUM code of
+    its real-world value map, where there is one.
+    """
 
     modality: str
     sop_class: str
@@ -93,6 +106,8 @@ class Meaning:
     quality_control: bool
     series_number: int | None
     instance_number: int | None
+    stack: str = ""
+    units: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +224,14 @@ def placement(a: Attributes) -> Placement:
 
 def scale(a: Attributes) -> Scale:
     """Modality transformation (PS3.3 C.11.1)."""
+    both = (tags.RESCALE_SLOPE, tags.RESCALE_INTERCEPT)
+    slope, intercept = (a.number(tag) for tag in both)
     return Scale(
-        a.number(tags.RESCALE_SLOPE),
-        a.number(tags.RESCALE_INTERCEPT),
+        slope,
+        intercept,
         a.text(tags.RESCALE_TYPE).upper(),
         lookup=any(True for _ in a.items(tags.MODALITY_LUT)),
+        is_unreadable=any(a.text(tag) and a.number(tag) is None for tag in both),
     )
 
 
@@ -229,6 +247,8 @@ def meaning(a: Attributes) -> Meaning:
         quality_control=a.text(tags.QUALITY_CONTROL).upper() == "YES",
         series_number=a.integer(tags.SERIES_NUMBER),
         instance_number=a.integer(tags.INSTANCE_NUMBER),
+        stack=a.text(tags.STACK_ID),
+        units=_real_world_units(a),
     )
 
 
@@ -266,6 +286,15 @@ def classic_slice(source: Source, header: Header) -> Slice | None:
     return Slice(
         source, header.pixels, 0, layout, identity(a), placement(a), scale(a), meaning(a), moment(a)
     )
+
+
+def _real_world_units(a: Attributes) -> str:
+    """UCUM code of the first real-world value map (PS3.3 C.7.6.16.2.11)."""
+    for item in a.items(tags.REAL_WORLD_MAP):
+        for unit in Attributes(item).items(tags.MEASUREMENT_UNITS):
+            code = Attributes(unit).text(tags.CODE_VALUE)
+            return code if _UCUM.fullmatch(code) else ""
+    return ""
 
 
 def _six(v: tuple[float, ...]) -> Six:

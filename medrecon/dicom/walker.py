@@ -52,12 +52,16 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PixelElement:
-    """Where the pixel data lie in the file, before any decoding."""
+    """Where the pixel data lie in the file, before any decoding.
+
+    `offsets` is the Extended Offset Table (7FE0,0001), if there is one.
+    """
 
     tag: int
     offset: int
     length: int
     encapsulated: bool
+    offsets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,13 @@ def text(raw: object) -> str:
     return raw.decode("latin-1").strip(" \0\t\r\n") if isinstance(raw, bytes) else ""
 
 
+def _offsets(elements: Elements) -> tuple[int, ...]:
+    raw = elements.get(tags.EXTENDED_OFFSETS)
+    if not isinstance(raw, bytes):
+        return ()
+    return struct.unpack(f"<{len(raw) // 8}Q", raw[: len(raw) // 8 * 8])
+
+
 def _guess_explicit(head: bytes, position: int) -> bool:
     vr = head[position + 4 : position + 6]
     return vr in SHORT_VRS or vr in LONG_VRS
@@ -212,7 +223,7 @@ class _Walker:
             tag, vr, value, length = self.element(position)
             if tag in pixel_tags:
                 if length == UNDEFINED:
-                    return PixelElement(tag, value, self.size - value, True)
+                    return PixelElement(tag, value, self.size - value, True, _offsets(elements))
                 return PixelElement(tag, value, length, False)
             if tag < last and tag >> 16 < 8:
                 raise MalformedError("elements out of order")

@@ -111,7 +111,7 @@ def two_slices_only(folder: Path) -> None:
     plain(folder, stack([2.0]))
 
 
-@hazard("no-series")
+@hazard("duplicate")
 def many_times_of_one_slice(folder: Path) -> None:
     for t in range(5):
         plain(folder / str(t), stack([], number=1, extra={"AcquisitionNumber": t + 1}))

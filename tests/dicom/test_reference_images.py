@@ -12,7 +12,7 @@ import pytest
 from medrecon.core import SliceStack, Volume
 from medrecon.dicom import choose, read, scan
 from medrecon.dicom.series import Series
-from medrecon.errors import GapError, MixedOrientationError, NoSeriesError, UsageError
+from medrecon.errors import DuplicateSliceError, GapError, MixedOrientationError, NoSeriesError, UsageError
 
 pytestmark = pytest.mark.data
 
@@ -126,9 +126,9 @@ def test_failing_folders_are_corrected_or_refused(data_dir: Path) -> None:
     for case in ("sliceincrement/001", "sliceincrement/002"):
         with pytest.raises(GapError, match="1 gap"):
             read(choose(scan(failing / case)))
-    with pytest.raises(NoSeriesError, match="1 slice"):
-        choose(scan(failing / "notavolume/001"))
-    with pytest.raises((MixedOrientationError, NoSeriesError)):
+    with pytest.raises(DuplicateSliceError, match="all 4 slices"):
+        read(choose(scan(failing / "notavolume/001")))
+    with pytest.raises(MixedOrientationError, match="2 orientations"):
         choose(scan(failing / "sliceorientation/001"))
     tilted = read(choose(scan(failing / "gantrytilting/001")))
     assert isinstance(tilted, SliceStack)

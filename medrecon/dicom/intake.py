@@ -1,0 +1,94 @@
+"""Which files and frames may be slices of a CT or MR volume, and why the others are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from medrecon.dicom import tags
+from medrecon.dicom.attributes import Attributes
+from medrecon.dicom.functional import frame_slices
+from medrecon.dicom.limits import Limits
+from medrecon.dicom.mosaic import is_mosaic, mosaic_slices
+from medrecon.dicom.slices import Slice, classic_slice
+from medrecon.dicom.sources import Source
+from medrecon.dicom.walker import Header, MalformedError
+
+NO_PIXELS = "DICOM without an image"
+
+_MODALITY_TERMS = """
+ANN AR ASMT AU BDUS BI BMD CR DG DOC DX ECG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS MG
+NM OAM OCT OP OPM OPT OPV OT PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTPLAN RTRECORD
+RTSTRUCT RWV SEG SM SMR SR SRF STAIN TG US VA XA XC
+"""
+# SOP classes that are pictures of something else than the scan (PS3.4 Annex B.5).
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_CT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("2", "2.1", "2.2"))
+_MR_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("4", "4.1", "4.4"))
+# Defined terms (PS3.3 C.7.3.1.1.1): anything else in Modality could be a name.
+_MODALITIES = frozenset(_MODALITY_TERMS.split())
+_LOCALIZERS = frozenset(
+    {"LOCALIZER", "SCOUT", "SURVEY", "SURVIEW", "REF_SURVIEW", "TOPOGRAM", "SCANOGRAM"}
+)
+_PROJECTIONS = ("PROJECTION", "MIP", "MAX_IP", "MINIP", "MIN_IP", "VRT", "3D RENDERING")
+_PICTURES = frozenset(["DOSE_INFO", "PATIENT_INFO", "RESULTS"]) | {"SCREEN SAVE", "DOSE REPORT"}
+
+
+def slices_of(source: Source, header: Header, limits: Limits) -> tuple[Slice, ...]:
+    """The slices of a file: one, one per frame, or one per tile of a mosaic.
+
+    Raises
+    ------
+    MalformedError
+        If the header describes no pixels, or frames and their groups do not agree.
+    GeometryError
+        If a mosaic does not say how its tiles lie.
+    """
+    a = Attributes(header.elements, big_endian=header.big_endian)
+    frames = a.integer(tags.NUMBER_OF_FRAMES)
+    if (frames or 1) > 1 or tags.PER_FRAME_GROUPS in header.elements:
+        found = frame_slices(source, header, limits)
+        if not found:
+            raise MalformedError("frames that the header does not describe")
+        return found
+    one = classic_slice(source, header)
+    if one is None:
+        raise MalformedError("pixels that the header does not describe")
+    return mosaic_slices(one, header) if is_mosaic(one) else (one,)
+
+
+def reason_to_leave(header: Header) -> str:
+    """Why a file is no slice of a CT or MR volume; empty if it may be one."""
+    a = Attributes(header.elements, big_endian=header.big_endian)
+    modality = a.text(tags.MODALITY).upper()
+    sop = a.text(tags.SOP_CLASS) or a.text(tags.MEDIA_SOP_CLASS)
+    if not modality and not sop:
+        return "DICOM without an image" if header.pixels is None else "image of unknown kind"
+    if sop == _SECONDARY_CAPTURE or sop.startswith(_SECONDARY_CAPTURE + "."):
+        return "secondary capture"
+    if modality not in ("CT", "MR") and sop not in _CT_CLASSES | _MR_CLASSES:
+        return f"other modality ({modality})" if modality in _MODALITIES else "other modality"
+    if header.pixels is None and a.short(tags.ROWS) is None:
+        return NO_PIXELS
+    return ""
+
+
+def reason_for_frame(s: Slice) -> str:
+    """Why an image is no slice of a volume; empty if it may be one."""
+    words = s.meaning.image_type
+    if s.pixels.samples != 1 or s.pixels.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        return "colour image"
+    if any(w in _LOCALIZERS for w in words):
+        return "localizer"
+    if any(w in _PICTURES for w in words):
+        return "dose or information page"
+    if any(w.startswith(_PROJECTIONS) for w in words):
+        return "projection"
+    return ""
+
+
+def with_modality(s: Slice) -> Slice:
+    """The slice with the modality that its SOP class implies, where none is stated."""
+    if s.meaning.modality in ("CT", "MR"):
+        return s
+    modality = "CT" if s.meaning.sop_class in _CT_CLASSES else "MR"
+    return replace(s, meaning=replace(s.meaning, modality=modality))
