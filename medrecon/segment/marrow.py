@@ -91,8 +91,31 @@ def _trabecular(shell: Mask, mean_hu: Array, blocks: Blocks, preset: TissuePrese
     if count == 0:
         return np.zeros(shell.shape, dtype=bool)
     means = ndi.mean(mean_hu, pure, np.arange(1, count + 1))
-    dense = np.append(False, means > preset.hu("canal_high"))
-    return grow_inside(np.asarray(dense[pure]), behind, (2, 2, 2))
+    dense = np.append(False, means > preset.hu("trabecular"))
+    filled = grow_inside(np.asarray(dense[pure]), behind, (2, 2, 2))
+    return _without_leaks(filled, shell, preset.ratio("leak"))
+
+
+def _without_leaks(filled: Mask, shell: Mask, most: float) -> Mask:
+    """The parts of `filled` whose surface is open at no more than a share of `most`.
+
+    A disc space or a recess between bones is open all along one side; marrow behind a
+    thin cortex only at its holes.
+    """
+    labels, count = ndi.label(filled, SIX)
+    shut, leaking = np.zeros(count + 1), np.zeros(count + 1)
+    for axis in range(3):
+        along, wall = np.moveaxis(labels, axis, 0), np.moveaxis(shell, axis, 0)
+        for one, two, bone in (
+            (along[1:], along[:-1], wall[:-1]),
+            (along[:-1], along[1:], wall[1:]),
+        ):
+            face = (one > 0) & (two == 0)
+            shut += np.bincount(one[face & bone], minlength=count + 1)
+            leaking += np.bincount(one[face & ~bone], minlength=count + 1)
+    tight = leaking <= most * (shut + leaking)
+    tight[0] = False
+    return np.asarray(tight[labels])
 
 
 def _to_voxels(
