@@ -1,0 +1,179 @@
+"""Putting a model into a person's own folder, and taking it out again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from medrecon.errors import (
+    ArchiveError,
+    ModelError,
+    ModelMissingError,
+    OutputError,
+    OutputExistsError,
+    UsageError,
+)
+from medrecon.models.manifest_toml import MANIFEST_NAME, MAX_MANIFEST_BYTES
+from medrecon.models.store import (
+    InstalledModel,
+    find,
+    installed,
+    open_model,
+    shipped_folder,
+    user_folder,
+    verify,
+)
+
+# What is copied beside manifest and weights: words for people, nothing that could run.
+TEXTS = ("README.md", "LICENSE", "LICENSE.txt", "curve.csv", "curve.svg")
+MAX_TEXT_BYTES = 4 << 20
+MAX_WEIGHTS_BYTES = 8 << 30
+
+
+def add(source: Path, *, folder: Path | None = None, replace: bool = False) -> InstalledModel:
+    """Install a model from a folder or a zip; nothing of it is run.
+
+    Only the manifest, the weights it names and plain texts are taken, after the
+    weights' hash was checked. The model appears under its name only when whole.
+
+    Parameters
+    ----------
+    source : Path
+        A folder with a ``manifest.toml``, or a zip of one (at its root, or in one
+        folder).
+    folder : Path, optional
+        Where models are installed; the person's own folder if not given.
+    replace : bool
+        Whether a model of that name may be replaced.
+
+    Raises
+    ------
+    ModelMissingError
+        If there is no manifest in the source.
+    ModelError, ModelHashError, ModelUntrustedError
+        If the manifest is wrong, the weights are others, or are no safetensors.
+    ArchiveError
+        If the zip is damaged or holds files too large to be what they claim.
+    OutputExistsError
+        If a model of that name is there and `replace` is not set.
+    OutputError
+        If the folder cannot be written.
+    """
+    root = user_folder() if folder is None else folder
+    with _writing(root), tempfile.TemporaryDirectory(dir=root, prefix=".adding-") as name:
+        staged = Path(name) / "model"
+        staged.mkdir()
+        _stage(source, staged)
+        model = open_model(staged)
+        verify(model)
+        target = root / model.manifest.name
+        if target.exists():
+            if not replace:
+                raise OutputExistsError(f"model {target.name} is installed; remove it first")
+            target.rename(Path(name) / "old")
+        staged.rename(target)
+    return open_model(target)
+
+
+def remove(name: str, *, folder: Path | None = None) -> None:
+    """Take an installed model out of a person's own folder.
+
+    Raises
+    ------
+    ModelMissingError
+        If none of that name is installed.
+    UsageError
+        If it came with medrecon: shipped models stay.
+    OutputError
+        If the folder cannot be written.
+    """
+    root = user_folder() if folder is None else folder
+    own = {m.manifest.name: m for m in installed([root])}
+    if name not in own:
+        if name in {m.manifest.name for m in installed([shipped_folder()])}:
+            raise UsageError(f"model {name} is part of medrecon and cannot be removed")
+        find(name, [root])
+        raise ModelMissingError(f"no model {name!r} is installed in {root}")
+    with _writing(root):
+        shutil.rmtree(own[name].folder)
+
+
+def _stage(source: Path, staged: Path) -> None:
+    if source.is_dir():
+        _stage_folder(source, staged)
+    elif source.is_file():
+        _stage_zip(source, staged)
+    else:
+        raise ModelMissingError(f"{source.name} is neither a folder nor a file")
+
+
+def _stage_folder(source: Path, staged: Path) -> None:
+    if not (source / MANIFEST_NAME).is_file():
+        raise ModelMissingError(f"{source.name} holds no {MANIFEST_NAME}")
+    shutil.copyfile(source / MANIFEST_NAME, staged / MANIFEST_NAME)
+    weights = open_model(staged).manifest.weights.file
+    if not (source / weights).is_file():
+        raise ModelMissingError(f"{source.name} holds no {weights}, which its manifest names")
+    shutil.copyfile(source / weights, staged / weights)
+    for text in TEXTS:
+        if (source / text).is_file() and (source / text).stat().st_size <= MAX_TEXT_BYTES:
+            shutil.copyfile(source / text, staged / text)
+
+
+def _stage_zip(source: Path, staged: Path) -> None:
+    """Members are read by exact name and written under fixed names: no path is followed."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            base = _base(archive, source.name)
+            _extract(archive, base + MANIFEST_NAME, staged / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+            weights = open_model(staged).manifest.weights
+            size = min(weights.bytes, MAX_WEIGHTS_BYTES)
+            _extract(archive, base + weights.file, staged / weights.file, size)
+            for text in TEXTS:
+                if base + text in archive.namelist():
+                    _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ArchiveError(f"{source.name} cannot be read as a zip: {error}") from error
+
+
+def _base(archive: zipfile.ZipFile, name: str) -> str:
+    """The one folder of the zip with a manifest, as a prefix."""
+    parents = [
+        PurePosixPath(member).parent
+        for member in archive.namelist()
+        if PurePosixPath(member).name == MANIFEST_NAME
+    ]
+    near = [p for p in parents if len(p.parts) <= 1 and ".." not in p.parts]
+    if len(near) != 1:
+        raise ModelMissingError(f"{name} holds {len(near)} {MANIFEST_NAME}; one expected")
+    return "" if near[0] == PurePosixPath(".") else f"{near[0]}/"
+
+
+def _extract(archive: zipfile.ZipFile, member: str, target: Path, limit_bytes: int) -> None:
+    if member not in archive.namelist():
+        raise ModelMissingError(f"the zip holds no {member}")
+    with archive.open(member) as packed, target.open("wb") as file:
+        left = limit_bytes
+        # What is unpacked is counted: a zip's own sizes can lie.
+        while block := packed.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise ArchiveError(f"{member} is larger than {limit_bytes} bytes")
+            file.write(block)
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Failures to write below the folder of models as this project's own errors."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        yield
+    except ModelError:
+        raise
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(f"the folder of models {root} cannot be written: {reason}") from error
