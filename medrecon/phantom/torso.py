@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from medrecon.core import Acquisition, Geometry, HuStatus, LabelMap, Modality, Volume, label
+from medrecon.core import Geometry, LabelMap, Volume, label
 from medrecon.core.geometry import Shape, Triple
 from medrecon.phantom.anatomy import Anatomy, draw_anatomy
-from medrecon.phantom.render import Scanner, blurred, noise, occupancy, paint
-from medrecon.phantom.truth import Truth, measure_truth
+from medrecon.phantom.integrate import Measured
+from medrecon.phantom.phantom import Phantom
+from medrecon.phantom.render import contains
+from medrecon.phantom.scanner import Scanner, scan
+from medrecon.phantom.truth import Truth
 
-AIR_HU = -1000.0
 # y of the middle of the field of view: the person's front and the table both fit.
 VIEW_CENTRE_Y_MM = 18.0
 # z of the middle of the range: from above the lungs to below the kidneys in 330 mm.
 VIEW_CENTRE_Z_MM = -4.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Phantom:
-    """An image whose content is known exactly.
-
-    Parameters
-    ----------
-    volume : Volume
-        CT, HU verified, marked as a phantom.
-    labels : LabelMap
-        Each voxel's largest share; exclusive, a tumour over its kidney.
-    truth : Truth
-    """
-
-    volume: Volume
-    labels: LabelMap
-    truth: Truth
 
 
 def make_torso(
@@ -73,9 +55,15 @@ def make_torso(
     """
     grid = geometry or torso_geometry(shape, spacing_mm)
     anatomy = draw_anatomy(seed)
-    scan = scanner or Scanner()
-    volume = render_ct(anatomy, grid, scan, seed)
-    return Phantom(volume, render_labels(anatomy, grid), measure_truth(anatomy, grid, seed))
+    volume = scan_anatomy(anatomy, grid, scanner or Scanner(), seed)
+    return Phantom(volume, render_labels(anatomy, grid), torso_truth(seed, grid))
+
+
+def torso_truth(seed: int, geometry: Geometry) -> Truth:
+    """The truth of that seed's torso on a grid, without rendering an image."""
+    anatomy = draw_anatomy(seed)
+    structures = Measured(anatomy.solids, geometry)
+    return Truth("torso", seed, geometry, structures, anatomy.landmarks_mm, anatomy.solids)
 
 
 def torso_geometry(shape: Shape, spacing_mm: Triple) -> Geometry:
@@ -85,26 +73,9 @@ def torso_geometry(shape: Shape, spacing_mm: Triple) -> Geometry:
     return Geometry(shape, spacing_mm, (x, y, z))
 
 
-def render_ct(anatomy: Anatomy, geometry: Geometry, scanner: Scanner, seed: int) -> Volume:
-    """The anatomy as the scanner sees it: int16 HU."""
-    image = paint(
-        anatomy.layers, geometry, background_hu=AIR_HU, supersampling=scanner.supersampling
-    )
-    sigma = [s / h for s, h in zip(scanner.sigma_mm, geometry.spacing_mm, strict=True)]
-    image = blurred(image, sigma)
-    rng = np.random.default_rng([seed, 1])
-    hu = np.empty(geometry.shape, dtype=np.int16, order="F")
-    for k, grain in enumerate(noise(geometry.shape, rng)):
-        hu[:, :, k] = np.rint(np.maximum(image[:, :, k] + scanner.noise_hu * grain, -1024))
-    acquisition = Acquisition(
-        modality=Modality.CT,
-        hu=HuStatus.VERIFIED,
-        hu_reason="synthetic phantom",
-        slice_thickness_mm=geometry.spacing_mm[2],
-        is_phantom=True,
-        body_part="CHEST",
-    )
-    return Volume(hu, geometry, acquisition)
+def scan_anatomy(anatomy: Anatomy, geometry: Geometry, scanner: Scanner, seed: int) -> Volume:
+    """The anatomy as the scanner sees it."""
+    return scan(anatomy.layers, geometry, scanner, seed, body_part="CHEST")
 
 
 LABEL_ORDER = (
@@ -124,10 +95,10 @@ LABEL_ORDER = (
 def render_labels(
     anatomy: Anatomy, geometry: Geometry, names: tuple[str, ...] = LABEL_ORDER
 ) -> LabelMap:
-    """Where each structure fills at least half of a voxel; later names win."""
+    """The structure that holds each voxel's centre; later names win."""
     array = np.zeros(geometry.shape, dtype=np.uint8, order="F")
     for name in names:
-        array[occupancy(anatomy.solids[name], geometry, 2) >= 0.5] = label(name).index
+        array[contains(anatomy.solids[name], geometry)] = label(name).index
     return LabelMap(array, geometry, tuple(label(name) for name in names))
 
 
@@ -145,5 +116,5 @@ def training_pair(seed: int, spacing_mm: float, shape: Shape) -> tuple[Volume, L
     x, y, z = (float(o + s) for o, s in zip(plain.origin_mm, shift, strict=True))
     grid = Geometry(shape, plain.spacing_mm, (x, y, z))
     anatomy = draw_anatomy(seed)
-    volume = render_ct(anatomy, grid, Scanner(supersampling=2), seed)
+    volume = scan_anatomy(anatomy, grid, Scanner(supersampling=2), seed)
     return volume, render_labels(anatomy, grid, TRAINING_LABELS)
