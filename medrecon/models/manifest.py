@@ -270,6 +270,12 @@ class Manifest:
         return self.intended_use is IntendedUse.PHANTOM_ONLY
 
     @property
+    def classes(self) -> int:
+        """Channels of the network's last layer."""
+        stated = self.network.arguments.get("out_channels")
+        return stated if isinstance(stated, int) else max(x.channel for x in self.labels) + 1
+
+    @property
     def identity(self) -> str:
         """Name and version, as results state their source."""
         return f"{self.name} {self.version}"

@@ -79,40 +79,55 @@ class AxisMap:
         image_index = np.arange(part.start, part.stop, dtype=np.float64)
         return image_index * self.scale[a] + self.shift[a]
 
-    def weights(self, block: Block) -> tuple[FloatMatrix, FloatMatrix, FloatMatrix]:
-        """For each image axis, the matrix from the network's samples to the block's."""
-        i, j, k = (
-            cubic_weights(self.position(a, block[a]), self.network_shape[self.axis[a]])
-            for a in range(3)
-        )
-        return i, j, k
+    def source(self, block: Block) -> tuple[Block, tuple[FloatMatrix, FloatMatrix, FloatMatrix]]:
+        """The box of the network's grid that a block needs, and how to interpolate from it.
+
+        Returns
+        -------
+        box : three slices
+            Along the network's axes.
+        weights : three matrices
+            For each image axis, from the box's samples to the block's.
+        """
+        box: list[slice] = [slice(None)] * 3
+        weights = []
+        for a in range(3):
+            matrix = cubic_weights(self.position(a, block[a]), self.network_shape[self.axis[a]])
+            used = _used(matrix)
+            box[self.axis[a]] = used
+            weights.append(matrix[:, used])
+        return (box[0], box[1], box[2]), (weights[0], weights[1], weights[2])
 
     def interpolate(
         self, values: FloatField, weights: tuple[FloatMatrix, FloatMatrix, FloatMatrix]
     ) -> FloatField:
-        """Values of the network's grid on the block, Fortran order.
+        """Values of the network's box on the block, Fortran order.
 
-        One matrix product an axis: only the rows with weight are read, and products
-        of small dense matrices are faster than gathering 64 neighbours.
+        One matrix product an axis: products of small dense matrices are faster than
+        gathering 64 neighbours.
         """
-        used = [_used(w) for w in weights]
-        parts = [slice(None)] * 3
-        for a in range(3):
-            parts[self.axis[a]] = used[a]
-        kji = values[tuple(parts)].transpose(self.axis).T
-        wi, wj, wk = (w[:, u] for w, u in zip(weights, used, strict=True))
+        kji = values.transpose(self.axis).T
+        wi, wj, wk = weights
         rows = np.matmul(wj, np.ascontiguousarray(kji) @ wi.T)
         result = wk @ rows.reshape(len(rows), -1)
         block: FloatField = result.reshape(len(wk), len(wj), len(wi)).T
         return block
 
-    def nearest(self, mask: npt.NDArray[np.bool_], block: Block) -> npt.NDArray[np.bool_]:
-        """A mask of the network's grid at the block's voxels, by the nearest centre."""
+    def nearest(
+        self, mask: npt.NDArray[np.bool_], box: Block, block: Block
+    ) -> npt.NDArray[np.bool_]:
+        """A mask of a box of the network's grid at the block's voxels, by the nearest centre.
+
+        Beyond the grid the nearest voxel of the grid counts; beyond the box, False.
+        """
+        ringed = np.pad(mask.transpose(self.axis), 1)
         index = []
         for a in range(3):
             last = self.network_shape[self.axis[a]] - 1
-            index.append(np.clip(np.rint(self.position(a, block[a])), 0, last).astype(np.intp))
-        return mask.transpose(self.axis)[np.ix_(*index)]
+            centre = np.clip(np.rint(self.position(a, block[a])), 0, last).astype(np.intp)
+            inside = centre - box[self.axis[a]].start + 1
+            index.append(np.clip(inside, 0, ringed.shape[a] - 1))
+        return ringed[np.ix_(*index)]
 
 
 def cubic_weights(position: npt.NDArray[np.float64], count: int) -> FloatMatrix:

@@ -1,102 +1,208 @@
-"""A network over a whole image, tile by tile."""
+"""A network over a whole image: planned, run tile by tile, and answered when memory ends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.inferers.utils import sliding_window_inference
 
-from medrecon.errors import ModelError
+from medrecon.errors import ModelError, ResourceError
 from medrecon.models.manifest import Sampling
 from medrecon.segment.contract import Progress
 from medrecon.segment.device import repeatable_inference
+from medrecon.segment.stores import AllLogits, LogitStore, TopLogits
+from medrecon.segment.tiles import Predictor, Shape, Tiling, run_tiles
 
 FloatField = npt.NDArray[np.float32]
 
+# Above this, only the largest logits of each voxel are kept. A constant and not a share
+# of this machine's memory: the same image must give the same bytes everywhere.
+ALL_LOGITS_BYTES = 3 << 29
+GPU_BATCH = 4
+# Networks halve their input up to five times; a tile's size must stay a multiple of this.
+TILE_STEP = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a network will be run over a grid.
+
+    Parameters
+    ----------
+    grid : tuple of int
+        Voxels of the network's grid, padded to at least one tile.
+    tile : tuple of int
+    overlap : float
+    classes : int
+    device : torch.device
+    batch : int
+        Tiles at a time.
+    sums_on_cpu : bool
+        Whether the layer's sums are kept on the CPU.
+    notes : tuple of str
+        What had to be changed on the way, in order.
+    """
+
+    grid: Shape
+    tile: Shape
+    overlap: float
+    classes: int
+    device: torch.device
+    batch: int
+    sums_on_cpu: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tiling(self) -> Tiling:
+        """The tiles."""
+        return Tiling(self.grid, self.tile, self.overlap)
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every logit is kept, or only the largest of each voxel."""
+        return self.classes * math.prod(self.grid) * 4 <= ALL_LOGITS_BYTES
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the sums and of what is kept, without the network's own."""
+        layer = math.prod(self.grid) // max(self.grid) * self.tile[self.tiling.axis]
+        kept = 4 * self.classes if self.keeps_all else 4 * 3
+        return 4 * layer * (self.classes + 1) + kept * math.prod(self.grid)
+
+    def __str__(self) -> str:
+        tile = "×".join(map(str, self.tile))
+        size = f"{self.memory_bytes / 1e9:.1f} GB"
+        return f"{self.tiling.count} tiles of {tile} on {self.device}, {size} for logits"
+
+
+def plan_inference(shape: Shape, classes: int, sampling: Sampling, device: torch.device) -> Plan:
+    """The plan for an image of that shape on the network's grid."""
+    i, j, k = (max(n, t) for n, t in zip(shape, sampling.patch, strict=True))
+    batch = GPU_BATCH if device.type == "cuda" else 1
+    return Plan((i, j, k), sampling.patch, sampling.overlap, classes, device, batch)
+
 
 def predict_logits(
-    network: torch.nn.Module,
-    image: FloatField,
-    sampling: Sampling,
-    device: torch.device,
-    *,
-    progress: Progress | None = None,
-) -> FloatField:
-    """Logits of every channel on the image's grid.
+    network: torch.nn.Module, image: FloatField, plan: Plan, *, progress: Progress | None = None
+) -> tuple[LogitStore, Plan]:
+    """Logits of every class on the image's grid, and the plan that was carried out.
 
     Tiles overlap and are averaged with Gaussian weights, so that a tile counts least
-    where it sees least around a voxel.
+    where it sees least around a voxel. Out of memory is answered, step by step, with
+    fewer tiles at a time, sums on the CPU and smaller tiles, each noted in the plan.
 
     Parameters
     ----------
     network : Module
-        On any device; moved to `device`.
+        On any device; moved to the plan's.
     image : ndarray of float32, shape (channel, i, j, k)
-        Normalised, on the model's grid.
-    sampling : Sampling
-        Its patch and overlap. An image smaller than a patch is padded with zeros, and
-        the padding is cut off again.
-    device : torch.device
+        Normalised, on the model's grid. Padded with zeros to at least one tile; the
+        result covers the image alone.
+    plan : Plan
     progress : callable, optional
-
-    Returns
-    -------
-    ndarray of float32, shape (class, i, j, k)
 
     Raises
     ------
     ModelError
         If the network's result is not one volume of finite logits.
+    ResourceError
+        If memory ends even with the smallest tiles.
     """
-    tiles = tile_count(image.shape[1:], sampling)
-    network = network.to(device, memory_format=torch.channels_last_3d)
-    run = _counted(network, tiles, progress)
-    batch = torch.from_numpy(np.ascontiguousarray(image))[None]
-    with repeatable_inference(device):
-        result = sliding_window_inference(
-            batch,
-            roi_size=sampling.patch,
-            sw_batch_size=1,
-            predictor=run,
-            overlap=sampling.overlap,
-            mode="gaussian",
-            sw_device=device,
-            device="cpu",
-        )
-    if not isinstance(result, torch.Tensor) or result.shape[2:] != batch.shape[2:]:
-        raise ModelError("the network does not return one volume of the size of its input")
-    logits: FloatField = result[0].float().numpy()
-    if not np.isfinite(logits).all():
-        raise ModelError("the network returned logits that are not finite; its weights are damaged")
-    return logits
+    network = network.to(plan.device, memory_format=torch.channels_last_3d)
+    for attempt in _attempts(plan):
+        plan = attempt
+        try:
+            return _run(network, image, plan, progress), plan
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+    raise ResourceError(
+        f"memory ended on {plan.device} even with tiles of {plan.tile} voxels "
+        f"({plan.memory_bytes / 1e9:.1f} GB for logits alone); use --device cpu, a smaller "
+        "--labels choice or a machine with more memory"
+    )
 
 
-def tile_count(shape: Sequence[int], sampling: Sampling) -> int:
-    """How many tiles cover a grid of that shape."""
-    count = 1
-    for size, patch in zip(shape, sampling.patch, strict=True):
-        step = max(1, int(patch * (1 - sampling.overlap)))
-        count *= max(0, math.ceil((size - patch) / step)) + 1
-    return count
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception is PyTorch's or Python's way to say that memory ended."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "can't allocate memory" in text or "not enough memory" in text
 
 
-def _counted(
-    network: torch.nn.Module, tiles: int, progress: Progress | None
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    done = 0
+def _attempts(plan: Plan) -> Iterator[Plan]:
+    """The plan, then ever more modest ones, each with a note on what changed."""
+    yield plan
+    if plan.batch > 1:
+        plan = replace(plan, batch=1, notes=(*plan.notes, "out of memory: one tile at a time"))
+        yield plan
+    if plan.device.type != "cpu":
+        notes = (*plan.notes, "out of memory: sums kept on the CPU")
+        plan = replace(plan, sums_on_cpu=True, notes=notes)
+        yield plan
+    while (smaller := _smaller(plan.tile)) is not None:
+        text = "out of memory: tiles of " + "×".join(map(str, smaller))
+        plan = replace(plan, tile=smaller, notes=(*plan.notes, text))
+        yield plan
 
-    def run(tile: torch.Tensor) -> torch.Tensor:
+
+def _smaller(tile: Shape) -> Shape | None:
+    """The tile with its longest side halved, if a network can still take it."""
+    axis = int(np.argmax(tile))
+    half = tile[axis] // 2 // TILE_STEP * TILE_STEP
+    if half < TILE_STEP:
+        return None
+    i, j, k = (half if n == axis else size for n, size in enumerate(tile))
+    return i, j, k
+
+
+def _run(
+    network: torch.nn.Module, image: FloatField, plan: Plan, progress: Progress | None
+) -> LogitStore:
+    shape = (image.shape[1], image.shape[2], image.shape[3])
+    before = [(g - n) // 2 for g, n in zip(plan.grid, shape, strict=True)]
+    after = [g - n - b for g, n, b in zip(plan.grid, shape, before, strict=True)]
+    margins = ((0, 0), *zip(before, after, strict=True))
+    padded = torch.from_numpy(np.ascontiguousarray(np.pad(image, margins)))
+    store: LogitStore
+    if plan.keeps_all:
+        store = AllLogits.empty(plan.classes, plan.grid)
+    else:
+        store = TopLogits.empty(plan.classes, plan.grid)
+    sums = torch.device("cpu") if plan.sums_on_cpu else plan.device
+    with repeatable_inference(plan.device):
+        predict = _counted(network, plan, progress)
+        run_tiles(predict, padded, plan.tiling, store, batch=plan.batch, device=sums)
+    i, j, k = (slice(b, b + n) for b, n in zip(before, shape, strict=True))
+    return store.cut((i, j, k))
+
+
+def _counted(network: torch.nn.Module, plan: Plan, progress: Progress | None) -> Predictor:
+    done, total = 0, plan.tiling.count
+
+    def run(tiles: torch.Tensor) -> torch.Tensor:
         nonlocal done
-        result = network(tile.contiguous(memory_format=torch.channels_last_3d))
-        done += len(tile)
-        if progress is not None:
-            progress(min(1.0, done / tiles))
+        given = tiles.to(plan.device).contiguous(memory_format=torch.channels_last_3d)
+        result = network(given)
         # Deep supervision returns a list, finest first.
-        first = result[0] if isinstance(result, list | tuple) else result
-        return first.float()
+        logits: torch.Tensor = result[0] if isinstance(result, list | tuple) else result
+        _require_logits(logits, tiles, plan.classes)
+        done += len(tiles)
+        if progress is not None:
+            progress(done / total)
+        return logits
 
     return run
+
+
+def _require_logits(logits: torch.Tensor, tiles: torch.Tensor, classes: int) -> None:
+    expected = (len(tiles), classes, *tiles.shape[2:])
+    if tuple(logits.shape) != expected:
+        raise ModelError(f"the network returns {tuple(logits.shape)}; {expected} expected")
+    if not bool(torch.isfinite(logits).all()):
+        raise ModelError("the network returned logits that are not finite; its weights are damaged")

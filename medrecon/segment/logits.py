@@ -7,7 +7,7 @@ gapes where three meet. An argmax is only used to know where to look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,14 @@ from scipy import ndimage
 from medrecon.core import Geometry, SoftField, away_from_zero
 from medrecon.models.manifest import Components, Head, ModelLabel
 from medrecon.segment.axis_map import AxisMap, Block
+from medrecon.segment.stores import LogitStore
 
 FloatField = npt.NDArray[np.float32]
+# Voxels are joined across corners on the coarse grid, where a thin bridge is hardly a
+# voxel wide, and across faces on the image's.
+CORNERS = ndimage.generate_binary_structure(3, 3)
+FACES = ndimage.generate_binary_structure(3, 1)
+EVERYWHERE = (slice(None), slice(None), slice(None))
 
 # Network voxels around a label's own that its block reaches, widened until its surface
 # is closed inside. Keys' kernel reaches 2.
@@ -27,24 +33,11 @@ MARGINS_VOXELS = (3, 12, 48, 1 << 20)
 
 @dataclass(frozen=True, slots=True)
 class LogitMap:
-    """Logits of every channel on the network's grid, float32 (channel, i, j, k)."""
+    """Logits of every class on the network's grid, and what they mean."""
 
-    values: FloatField
+    store: LogitStore
     grid: Geometry
     head: Head
-
-    def winners(self) -> npt.NDArray[np.uint16]:
-        """Softmax: the channel with the largest logit at each voxel (ties: the lowest).
-
-        A running maximum: numpy's argmax along the first axis is an order slower.
-        """
-        best = self.values[0].copy()
-        winner = np.zeros(best.shape, np.uint16)
-        for channel in range(1, len(self.values)):
-            better = self.values[channel] > best
-            winner[better] = channel
-            np.maximum(best, self.values[channel], out=best)
-        return winner
 
 
 def fields_from_logits(
@@ -72,35 +65,65 @@ def fields_from_logits(
         If the two grids' axes are not parallel.
     """
     axes = AxisMap.between(logits.grid, grid)
-    winners = logits.winners() if logits.head is Head.SOFTMAX else None
     fields: list[SoftField] = []
     findings: dict[str, tuple[str, ...]] = {}
-    for item in labels:
-        seen = winners == item.channel if winners is not None else logits.values[item.channel] > 0
-        if not seen.any():
-            findings[item.label.name] = ("not found by the network",)
-            continue
-        field, dropped = _field(logits, axes, grid, item, seen)
-        if dropped:
-            findings[item.label.name] = dropped
+    for item, seen in _votes(logits, labels):
+        field, texts = _field(logits, axes, grid, item, seen)
+        if texts:
+            findings[item.label.name] = texts
         if field is not None:
             fields.append(field)
     return tuple(fields), findings
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Votes:
+    """The network's voxels that hold a label: a mask of a box of its grid."""
+
+    mask: npt.NDArray[np.bool_]
+    box: Block
+
+
+def _votes(
+    logits: LogitMap, labels: Sequence[ModelLabel]
+) -> Iterator[tuple[ModelLabel, _Votes | None]]:
+    """Each label with the voxels that voted for it, or None."""
+    if logits.head is Head.SOFTMAX:
+        winners = logits.store.winners()
+        boxes = ndimage.find_objects(winners, logits.store.classes)
+        for item in labels:
+            box = boxes[item.channel - 1]
+            yield item, None if box is None else _Votes(winners[box] == item.channel, box)
+    else:
+        for item in labels:
+            mask = logits.store.channel(item.channel, EVERYWHERE) > 0
+            yield item, _cropped(mask, (0, 0, 0))
+
+
+def _cropped(mask: npt.NDArray[np.bool_], origin: Sequence[int]) -> _Votes | None:
+    """The mask in the smallest box that holds it, or None if it is empty."""
+    boxes = ndimage.find_objects(mask.view(np.uint8))
+    if not boxes:
+        return None
+    i, j, k = (slice(p.start + o, p.stop + o) for p, o in zip(boxes[0], origin, strict=True))
+    return _Votes(mask[boxes[0]], (i, j, k))
+
+
 def _field(
-    logits: LogitMap,
-    axes: AxisMap,
-    grid: Geometry,
-    item: ModelLabel,
-    seen: npt.NDArray[np.bool_],
+    logits: LogitMap, axes: AxisMap, grid: Geometry, item: ModelLabel, votes: _Votes | None
 ) -> tuple[SoftField | None, tuple[str, ...]]:
-    box = ndimage.find_objects(seen.view(np.uint8))[0]
+    """One label's field, made only around the parts that stay; and what did not stay."""
+    if votes is None:
+        return None, ("not found by the network",)
+    # Already on the coarse grid: a speck far away would stretch the block over the image.
+    seen, loose = _kept_parts(votes.mask, votes.mask, item.components, CORNERS)
+    dropped_mm3 = [n * logits.grid.voxel_volume_mm3 for n in loose]
+    votes = _cropped(seen, [part.start for part in votes.box]) or votes
     for margin in MARGINS_VOXELS:
-        block = axes.block(box, margin)
+        block = axes.block(votes.box, margin)
         values = _difference(logits, axes, block, item.channel)
-        voted = axes.nearest(seen, block)
-        kept, dropped = _kept_parts(values > 0, voted, item.components)
+        voted = axes.nearest(votes.mask, votes.box, block)
+        kept, loose = _kept_parts(values > 0, voted, item.components, FACES)
         if not _touches_inner_face(kept, block, grid.shape):
             break
     if not kept.any():
@@ -108,32 +131,35 @@ def _field(
     # What is dropped keeps its shape with the sign turned: no surface, no step.
     values = away_from_zero(np.where(kept | (values <= 0), values, -values))
     start = (block[0].start, block[1].start, block[2].start)
-    return SoftField(item.label, values, grid, start), _report(dropped, grid.voxel_volume_mm3)
+    dropped_mm3 += [n * grid.voxel_volume_mm3 for n in loose]
+    return SoftField(item.label, values, grid, start), _report(dropped_mm3)
 
 
 def _difference(logits: LogitMap, axes: AxisMap, block: Block, channel: int) -> FloatField:
     """The label's logit, less the largest of the others if labels exclude one another."""
-    weights = axes.weights(block)
-    own = axes.interpolate(logits.values[channel], weights)
+    source, weights = axes.source(block)
+    own = axes.interpolate(logits.store.channel(channel, source), weights)
     if logits.head is Head.SIGMOID:
         return own
     others: FloatField | None = None
-    for other in range(len(logits.values)):
-        if other != channel:
-            value = axes.interpolate(logits.values[other], weights)
-            others = value if others is None else np.maximum(others, value, out=others)
+    for other in logits.store.rivals(channel, source):
+        value = axes.interpolate(logits.store.channel(other, source), weights)
+        others = value if others is None else np.maximum(others, value, out=others)
     return own if others is None else np.subtract(own, others, out=own)
 
 
 def _kept_parts(
-    inside: npt.NDArray[np.bool_], voted: npt.NDArray[np.bool_], rule: Components
+    inside: npt.NDArray[np.bool_],
+    voted: npt.NDArray[np.bool_],
+    rule: Components,
+    neighbours: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.bool_], tuple[int, ...]]:
     """The connected parts that stay, and the sizes of those that do not, in voxels.
 
     A part that no voxel of the network's grid voted for is an artefact of comparing
     between voxels (a sliver along two other labels' border) and never stays.
     """
-    numbered, count = ndimage.label(inside)
+    numbered, count = ndimage.label(inside, neighbours)
     if count == 0:
         return inside, ()
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
@@ -156,10 +182,10 @@ def _touches_inner_face(kept: npt.NDArray[np.bool_], block: Block, shape: Sequen
     return False
 
 
-def _report(dropped_voxels: Sequence[int], voxel_mm3: float) -> tuple[str, ...]:
-    if not dropped_voxels:
+def _report(dropped_mm3: Sequence[float]) -> tuple[str, ...]:
+    if not dropped_mm3:
         return ()
-    sizes = ", ".join(f"{n * voxel_mm3:.3g}" for n in dropped_voxels[:5])
-    more = f" and {len(dropped_voxels) - 5} smaller" if len(dropped_voxels) > 5 else ""
-    total = sum(dropped_voxels) * voxel_mm3
-    return (f"dropped {len(dropped_voxels)} loose parts, {total:.3g} mm³: {sizes}{more}",)
+    ordered = sorted(dropped_mm3, reverse=True)
+    sizes = ", ".join(f"{size:.3g}" for size in ordered[:5])
+    more = f" and {len(ordered) - 5} smaller" if len(ordered) > 5 else ""
+    return (f"dropped {len(ordered)} loose parts, {sum(ordered):.3g} mm³: {sizes}{more}",)

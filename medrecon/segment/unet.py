@@ -17,7 +17,7 @@ from medrecon.models.store import InstalledModel, load_weights
 from medrecon.resample import resample_volume
 from medrecon.segment.contract import Progress
 from medrecon.segment.device import choose_device
-from medrecon.segment.inference import predict_logits
+from medrecon.segment.inference import plan_inference, predict_logits
 from medrecon.segment.logits import LogitMap, fields_from_logits
 
 ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
@@ -77,11 +77,11 @@ def run_network(
     """A network in memory over a volume, prepared and read as its manifest says."""
     grid = network_grid(volume.geometry, manifest.sampling)
     image = normalise(resample_volume(volume, grid).array, manifest.intensity)
-    values = predict_logits(
-        network, image[np.newaxis], manifest.sampling, device, progress=progress
-    )
-    logits = LogitMap(values, grid, manifest.head)
+    plan = plan_inference(grid.shape, manifest.classes, manifest.sampling, device)
+    store, done = predict_logits(network, image[np.newaxis], plan, progress=progress)
+    logits = LogitMap(store, grid, manifest.head)
     fields, findings = fields_from_logits(logits, volume.geometry, manifest.labels)
+    findings["model"] = (str(done), *done.notes)
     exclusive = manifest.head is Head.SOFTMAX
     return Segmentation(volume.geometry, fields, manifest.identity, exclusive, findings)
 

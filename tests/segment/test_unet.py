@@ -12,7 +12,13 @@ import pytest
 import torch
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Label, Modality, SoftField, Volume
-from medrecon.errors import ModelError, ModelUntrustedError, UnverifiedHuError, UsageError
+from medrecon.errors import (
+    ModelError,
+    ModelUntrustedError,
+    ResourceError,
+    UnverifiedHuError,
+    UsageError,
+)
 from medrecon.models import (
     Components,
     Head,
@@ -32,7 +38,7 @@ from medrecon.models.networks import build_network
 from medrecon.models.store import open_model
 from medrecon.models.weights import write_weights
 from medrecon.segment.device import choose_device
-from medrecon.segment.inference import predict_logits, tile_count
+from medrecon.segment.inference import plan_inference, predict_logits
 from medrecon.segment.unet import UnetSegmenter, require_fit, run_network
 
 CT_PHANTOM = Acquisition(Modality.CT, HuStatus.VERIFIED, "a phantom", is_phantom=True)
@@ -144,43 +150,113 @@ def test_each_ball_is_found_where_it_lies_in_a_turned_oblique_image(
     assert any("dropped" in text for text in result.findings["dim"])
 
 
-def test_tiles_make_no_seams(tmp_path: Path) -> None:
+TILES = Sampling(None, "LPS", (32, 24, 16), 0.25)
+
+
+def predicted(
+    network: torch.nn.Module, image: np.ndarray, classes: int = 3, **kwargs: object
+) -> np.ndarray:
+    plan = plan_inference(image.shape[1:], classes, TILES, torch.device("cpu"))
+    store, _ = predict_logits(network, image, plan, **kwargs)  # type: ignore[arg-type]
+    everywhere = (slice(None),) * 3
+    return np.stack([store.channel(n, everywhere) for n in range(classes)])
+
+
+def test_tiles_make_no_seams() -> None:
     image = np.random.default_rng(0).random((1, 50, 40, 30), dtype=np.float32)
-    sampling = manifest(tmp_path).sampling
-    got = predict_logits(ByValue(), image, sampling, torch.device("cpu"))
+    got = predicted(ByValue(), image)
     with torch.inference_mode():
         whole = ByValue()(torch.from_numpy(image)[None])[0].numpy()
     assert np.abs(got - whole).max() < 1e-4
 
 
-def test_an_image_smaller_than_a_tile_keeps_its_size(tmp_path: Path) -> None:
-    image = np.zeros((1, 9, 30, 7), np.float32)
-    got = predict_logits(ByValue(), image, manifest(tmp_path).sampling, torch.device("cpu"))
-    assert got.shape == (3, 9, 30, 7)
+def test_an_image_smaller_than_a_tile_keeps_its_size_and_place() -> None:
+    image = np.random.default_rng(0).random((1, 9, 30, 7), dtype=np.float32)
+    with torch.inference_mode():
+        whole = ByValue()(torch.from_numpy(image)[None])[0].numpy()
+    assert np.abs(predicted(ByValue(), image) - whole).max() < 1e-4
 
 
-def test_progress_ends_at_one_and_counts_every_tile(tmp_path: Path) -> None:
+def test_the_tiles_and_weights_are_monais() -> None:
+    from monai.inferers.utils import sliding_window_inference
+
+    torch.manual_seed(0)
+    network = torch.nn.Conv3d(1, 3, 5, padding=2)
+    image = np.random.default_rng(0).random((1, 50, 21, 30), dtype=np.float32)
+    with torch.inference_mode():
+        expected = sliding_window_inference(
+            torch.from_numpy(image)[None], TILES.patch, 1, network, 0.25, "gaussian"
+        )
+    assert isinstance(expected, torch.Tensor)
+    assert np.abs(predicted(network, image) - expected[0].numpy()).max() < 1e-5
+
+
+def test_progress_ends_at_one_and_counts_every_tile() -> None:
     told: list[float] = []
-    sampling = manifest(tmp_path).sampling
     image = np.zeros((1, 50, 40, 30), np.float32)
-    predict_logits(ByValue(), image, sampling, torch.device("cpu"), progress=told.append)
-    assert len(told) == tile_count((50, 40, 30), sampling)
-    assert told[-1] == 1.0
-    assert told == sorted(told)
+    predicted(ByValue(), image, progress=told.append)
+    # Steps of 24, 18 and 12 voxels over 50, 40 and 30: 2, 2 and 3 tiles.
+    assert told == pytest.approx([n / 12 for n in range(1, 13)])
 
 
-def test_an_interrupt_in_the_progress_call_stops_the_run(tmp_path: Path) -> None:
+def test_an_interrupt_in_the_progress_call_stops_the_run() -> None:
     def stop(_: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict_logits(
-            ByValue(),
-            np.zeros((1, 50, 40, 30), np.float32),
-            manifest(tmp_path).sampling,
-            torch.device("cpu"),
-            progress=stop,
-        )
+        predicted(ByValue(), np.zeros((1, 50, 40, 30), np.float32), progress=stop)
+
+
+class Hungry(ByValue):
+    """Runs out of memory on more than a number of voxels."""
+
+    def __init__(self, most_voxels: int) -> None:
+        super().__init__()
+        self.most_voxels = most_voxels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.numel() > self.most_voxels:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(x)
+
+
+def test_out_of_memory_is_answered_with_smaller_tiles_and_noted() -> None:
+    image = np.random.default_rng(0).random((1, 80, 70, 64), dtype=np.float32)
+    sampling = Sampling(None, "LPS", (64, 64, 64), 0.25)
+    plan = plan_inference(image.shape[1:], 3, sampling, torch.device("cpu"))
+    plan = replace(plan, batch=2)
+    store, done = predict_logits(Hungry(64 * 64 * 32), image, plan)
+    assert done.notes == ("out of memory: one tile at a time", "out of memory: tiles of 32×64×64")
+    with torch.inference_mode():
+        whole = ByValue()(torch.from_numpy(image)[None])[0].numpy()
+    everywhere = (slice(None),) * 3
+    assert np.abs(store.channel(1, everywhere) - whole[1]).max() < 1e-4
+
+
+def test_memory_that_is_never_enough_is_a_resource_error() -> None:
+    plan = plan_inference((32, 32, 32), 3, TILES, torch.device("cpu"))
+    with pytest.raises(ResourceError, match="memory ended on cpu"):
+        predict_logits(Hungry(10), np.zeros((1, 32, 32, 32), np.float32), plan)
+
+
+def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("expected 3 channels")
+
+    with pytest.raises(RuntimeError, match="3 channels"):
+        predicted(Wrong(), np.zeros((1, 8, 8, 8), np.float32))
+
+
+def test_many_classes_keep_only_their_largest_logits() -> None:
+    small = plan_inference((100, 100, 100), 6, TILES, torch.device("cpu"))
+    large = plan_inference((300, 300, 270), 105, TILES, torch.device("cpu"))
+    assert small.keeps_all
+    assert not large.keeps_all
+    # 12 bytes a voxel kept, and 106 float32 sums over one tile's depth.
+    voxels = 300 * 300 * 270
+    assert large.memory_bytes == 12 * voxels + 4 * 106 * 32 * 300 * 270
+    assert "tiles of 32×24×16 on cpu" in str(large)
 
 
 def test_the_same_image_gives_the_same_bytes(model: InstalledModel) -> None:
@@ -213,18 +289,18 @@ def test_a_model_of_several_images_refuses_one(tmp_path: Path) -> None:
         require_fit(two, balls(turned(0.0)))
 
 
-def test_logits_that_are_not_numbers_are_an_error_not_a_result(tmp_path: Path) -> None:
+def test_logits_that_are_not_numbers_are_an_error_not_a_result() -> None:
     class Broken(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.full_like(x, float("nan"))
 
     with pytest.raises(ModelError, match="not finite"):
-        predict_logits(
-            Broken(),
-            np.zeros((1, 8, 8, 8), np.float32),
-            manifest(tmp_path).sampling,
-            torch.device("cpu"),
-        )
+        predicted(Broken(), np.zeros((1, 8, 8, 8), np.float32), classes=1)
+
+
+def test_a_network_of_other_channels_than_its_manifest_says_is_an_error() -> None:
+    with pytest.raises(ModelError, match="returns"):
+        predicted(ByValue(), np.zeros((1, 8, 8, 8), np.float32), classes=4)
 
 
 @pytest.mark.parametrize("request_", ["gpu", "cuda:x", "cpu:1", "cuda:99", ""])

@@ -1,0 +1,161 @@
+"""Tiles over a grid: where they lie, how they are weighed, and when a voxel is finished.
+
+Tiles are run in layers along the longest axis. A voxel is finished once no later layer
+reaches it, so only one tile's depth of logits is held for all classes at a time; what
+is finished goes to a store that keeps less (`stores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+
+import numpy as np
+import torch
+
+from medrecon.segment.stores import LogitStore
+
+Shape = tuple[int, int, int]
+Predictor = Callable[[torch.Tensor], torch.Tensor]
+
+# A Gaussian's deviation as a share of the tile, as nnU-Net and MONAI use it.
+SIGMA_SHARE = 0.125
+SMALLEST_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Tiles of one size that cover a grid, each inside it.
+
+    Parameters
+    ----------
+    shape, tile : tuple of int
+        Of the grid, which is at least as large as a tile.
+    overlap : float
+        Share of a tile that its neighbour sees again.
+    """
+
+    shape: Shape
+    tile: Shape
+    overlap: float
+
+    @property
+    def axis(self) -> int:
+        """The axis along which layers are run: the longest, so that a layer is small."""
+        return int(np.argmax(self.shape))
+
+    def starts(self, axis: int) -> list[int]:
+        """First voxels of the tiles along one axis; the last tile ends with the grid."""
+        size, tile = self.shape[axis], self.tile[axis]
+        step = max(1, int(tile * (1 - self.overlap)))
+        starts = list(range(0, size - tile, step))
+        return [*starts, size - tile]
+
+    def layers(self) -> Iterator[tuple[int, list[Shape]]]:
+        """Start along the layers' axis, and the tiles that begin there."""
+        a = self.axis
+        i, j, k = (self.starts(n) for n in range(3))
+        corners = sorted(product(i, j, k), key=lambda c: (c[a], c))
+        for start, group in groupby(corners, key=lambda c: c[a]):
+            yield start, list(group)
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        return int(np.prod([len(self.starts(n)) for n in range(3)]))
+
+
+def gaussian_weights(tile: Shape) -> torch.Tensor:
+    """float32 weights of a tile's voxels: largest in the middle, never zero."""
+    lines = []
+    for size in tile:
+        x = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+        lines.append(torch.exp(-0.5 * (x / (size * SIGMA_SHARE)) ** 2))
+    weights = lines[0][:, None, None] * lines[1][:, None] * lines[2]
+    return weights.clamp_min(max(float(weights.min()), SMALLEST_WEIGHT))
+
+
+def run_tiles(
+    predict: Predictor,
+    image: torch.Tensor,
+    tiling: Tiling,
+    store: LogitStore,
+    *,
+    batch: int,
+    device: torch.device,
+) -> None:
+    """Run every tile and hand finished logits to the store, slab by slab.
+
+    Parameters
+    ----------
+    predict : callable
+        (n, channel, *tile) to (n, class, *tile), on the network's device.
+    image : Tensor, shape (channel, i, j, k)
+    tiling : Tiling
+        Its shape is the image's.
+    store : LogitStore
+        Told slabs along `tiling.axis`, in order, each once.
+    batch : int
+        Tiles run at a time.
+    device : torch.device
+        Where the layer's sums are kept.
+    """
+    layer = _Layer(tiling, gaussian_weights(tiling.tile).to(device))
+    for start, corners in tiling.layers():
+        layer.advance(start, store)
+        for n in range(0, len(corners), batch):
+            group = corners[n : n + batch]
+            tiles = torch.stack([image[(slice(None), *_window(c, tiling.tile))] for c in group])
+            for corner, logits in zip(group, predict(tiles), strict=True):
+                layer.add(corner, logits.to(device))
+    layer.advance(tiling.shape[tiling.axis], store)
+
+
+class _Layer:
+    """Weighted sums of logits over one tile's depth, moving along the layers' axis."""
+
+    def __init__(self, tiling: Tiling, weights: torch.Tensor) -> None:
+        self._tiling, self._weights = tiling, weights
+        self._start = 0
+        self._sums: torch.Tensor | None = None
+        cross = list(tiling.shape)
+        cross[tiling.axis] = tiling.tile[tiling.axis]
+        self._total = torch.zeros(cross, device=weights.device)
+
+    def add(self, corner: Sequence[int], logits: torch.Tensor) -> None:
+        """Add one tile's logits, (class, *tile)."""
+        if self._sums is None:
+            shape = (len(logits), *self._total.shape)
+            self._sums = torch.zeros(shape, device=self._total.device)
+        place = list(corner)
+        place[self._tiling.axis] -= self._start
+        window = _window(place, self._tiling.tile)
+        self._sums[(slice(None), *window)] += logits.float().mul_(self._weights)
+        self._total[window] += self._weights
+
+    def advance(self, start: int, store: LogitStore) -> None:
+        """Give away what lies before `start`, and move there."""
+        done, axis = start - self._start, self._tiling.axis
+        if done == 0 or self._sums is None:
+            return
+        total = self._total.narrow(axis, 0, min(done, self._total.shape[axis]))
+        sums = self._sums.narrow(axis + 1, 0, total.shape[axis])
+        store.write(self._start, axis, sums / total)
+        _shift(self._sums, axis + 1, done)
+        _shift(self._total, axis, done)
+        self._start = start
+
+
+def _shift(tensor: torch.Tensor, axis: int, by: int) -> None:
+    """Move the content towards the start of an axis and clear what is left behind."""
+    keep = max(0, tensor.shape[axis] - by)
+    # Slice by slice: a copy of the whole layer would double the memory.
+    for n in range(keep):
+        tensor.select(axis, n).copy_(tensor.select(axis, n + by))
+    tensor.narrow(axis, keep, tensor.shape[axis] - keep).zero_()
+
+
+def _window(corner: Sequence[int], tile: Shape) -> tuple[slice, slice, slice]:
+    i, j, k = (slice(c, c + n) for c, n in zip(corner, tile, strict=True))
+    return i, j, k
