@@ -23,11 +23,12 @@ from measure import Command, in_turn, run_once
 from peers import peer_folder
 
 from medrecon.files.stl import read_stl
-from medrecon.phantom import make_torso
-from medrecon.phantom.torso import SAMPLE_SEED, sample_geometry
+from medrecon.phantom import torso_geometry, torso_truth
+from medrecon.phantom.write import TORSO_SHAPE, TORSO_SPACING_MM
 
 HERE = Path(__file__).parent
 ISOVALUE = "199.5"
+SAMPLE_SEED = 2026
 # A peer's stray surface (table, vessels) farther than this from any bone is not counted
 # against it: this compares where the bone's surface was put, not what was taken for bone.
 NEAR_MM = 3.0
@@ -65,7 +66,7 @@ def chest_table(chest: Path, work: Path, runs: int) -> None:
 def torso_table(work: Path) -> None:
     """Distance of the bone's surface to the truth on the sample's torso."""
     series = HERE.parent / "sample_data" / "ct_torso"
-    truth = make_torso(SAMPLE_SEED, geometry=sample_geometry()).truth
+    truth = torso_truth(SAMPLE_SEED, torso_geometry(TORSO_SHAPE, TORSO_SPACING_MM))
     for command in roads(series, work, triangles=peer_triangles(series, work)).values():
         run_once(command, work)
     print("\nsynthetic torso: distance of the bone's surface to the true bone, mm")

@@ -292,7 +292,7 @@ def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
         scan = dicom.scan(path, limits=_limits(options))
         series = dicom.choose(scan, options.series)
         stage.note(series=series.number, of=len(scan.series), set_aside=dict(scan.set_aside))
-        log.warn(*scan.warnings, *series.warnings)
+        log.warn(*scan.warnings)
     with log.stage("read"):
         found = dicom.read(
             series,

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from medrecon.errors import OutputExistsError
+from medrecon.errors import OutputExistsError, UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
-
-
-class PhantomKind(StrEnum):
-    """What `medrecon phantom` can make."""
-
-    TORSO = "torso"
-    SPHERE = "sphere"
-    TORUS = "torus"
-    SHELL = "shell"
-    SCREW = "screw"
-    BOX = "box"
-    LETTER_F = "letter-f"
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +62,9 @@ def convert(
 
 
 def phantom(
-    kind: Annotated[PhantomKind, typer.Argument(help="What to make.")] = PhantomKind.TORSO,
+    kind: Annotated[
+        str, typer.Argument(help="torso, sphere, torus, shell, screw, box or letter-f.")
+    ] = "torso",
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for the DICOM files and truth.json.")
     ] = Path("phantom"),
@@ -85,9 +74,12 @@ def phantom(
     verbose: opt.Verbose = False,
 ) -> None:
     """Sample data with exact truth: a CT series of an analytic shape or a synthetic torso."""
-    from medrecon.phantom import write_phantom
+    from medrecon.phantom import PhantomKind, write_phantom
 
+    known = [k.value for k in PhantomKind]
+    if kind not in known:
+        raise UsageError(f"no phantom {kind!r}; known are: {', '.join(known)}")
     if output.exists() and any(output.iterdir()) and not force:
         raise OutputExistsError("the output folder is not empty; choose another or pass --force")
-    written = write_phantom(kind.value, output, seed=seed)
-    Terminal(quiet=quiet).say(f"{written} written to {output}")
+    made = write_phantom(kind, output, seed=seed)
+    Terminal(quiet=quiet).say(f"{made.volume!r} and its truth written to {output}")
