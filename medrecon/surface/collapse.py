@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import fast_simplification
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.surface.partition import Faces, Partition, Vertices
+from medrecon.surface.partition import Faces, Partition, Vertices, between
 
-# fast-simplification makes 100 rounds and collapses in round n (from 0) the edges whose
-# sum of squared distances to the planes that they stand for is below
-# 1e-9 · (n + 3)^AGGRESSIVENESS, in squared length units. The unit is ours to choose: so
-# the last round's limit can be any distance in mm.
-_AGGRESSIVENESS = 7.0
-_LAST_LIMIT = 1e-9 * 102.0**_AGGRESSIVENESS
+# fast-simplification's "lossless" mode collapses every edge whose sum of squared
+# distances to the planes that it stands for is below DBL_EPSILON of C, in squared
+# length units, until there is none. The unit is ours to choose: so the limit can be any
+# distance in mm.
+_LOSSLESS_LIMIT = float(np.sqrt(np.finfo(np.float64).eps))
 
 
 def collapse_to(vertices_mm: Vertices, faces: Faces, target_faces: int) -> Partition:
     """Collapse edges, those of least quadric error first, until so many faces are left."""
-    return _collapse(vertices_mm, faces, scale=1.0, target_faces=target_faces)
+    return _collapse(
+        vertices_mm, faces, scale=1.0, target_reduction=None, target_count=target_faces
+    )
 
 
 def collapse_within(vertices_mm: Vertices, faces: Faces, limit_mm: float) -> Partition:
     """Collapse edges while the quadric error (a root of a sum of squares) is below a limit."""
-    scale = float(np.sqrt(_LAST_LIMIT)) / limit_mm
-    return _collapse(vertices_mm, faces, scale=scale, target_faces=0)
+    return _collapse(vertices_mm, faces, scale=_LOSSLESS_LIMIT / limit_mm, lossless=True)
 
 
-def _collapse(vertices_mm: Vertices, faces: Faces, *, scale: float, target_faces: int) -> Partition:
+def _collapse(vertices_mm: Vertices, faces: Faces, *, scale: float, **options: Any) -> Partition:
     # The collapser works in absolute numbers; near zero it keeps more digits.
     centre = vertices_mm.mean(axis=0, dtype=np.float64)
     moved = (vertices_mm - centre) * scale
     places, _, collapses = fast_simplification.simplify(
-        moved,
-        faces.copy(),
-        target_reduction=None,
-        target_count=max(target_faces, 1),
-        agg=_AGGRESSIVENESS,
-        return_collapses=True,
+        moved, faces.copy(), return_collapses=True, **options
     )
     group = _roots(collapses, len(vertices_mm))
     place = vertices_mm.copy()
-    left = _left(group, faces)
-    place[left] = (places / scale + centre).astype(np.float32)
+    place[_left(group, faces)] = (places / scale + centre).astype(np.float32)
     return Partition(group, place)
 
 
@@ -59,9 +55,6 @@ def _roots(collapses: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32
 
 def _left(group: npt.NDArray[np.int32], faces: Faces) -> npt.NDArray[np.intp]:
     """Vertices that are still in a face, ascending: the order of the collapser's points."""
-    a, b, c = (group[faces[:, n]] for n in range(3))
-    kept = (a != b) & (b != c) & (c != a)
     used = np.zeros(len(group), np.bool_)
-    for corner in (a, b, c):
-        used[corner[kept]] = True
+    used[between(group[faces]).ravel()] = True
     return np.flatnonzero(used)

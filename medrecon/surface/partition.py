@@ -15,12 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.weld import weld
-from medrecon.surface.topology import (
-    doubled_area_vectors,
-    duplicate_faces,
-    edge_faults,
-    pinched_vertices,
-)
+from medrecon.surface.topology import doubled_area_vectors, faults_at
 
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
@@ -34,9 +29,10 @@ class Partition:
     Parameters
     ----------
     group : ndarray of int32, shape (n,)
-        For each vertex a number below n; vertices with the same number become one.
+        For each vertex the group it belongs to, named by one of the group's own
+        vertices.
     place_mm : ndarray of float32, shape (n, 3)
-        Where the vertex of each group lies, by the group's number.
+        Where the vertex of each group lies, by the group's name.
     """
 
     group: npt.NDArray[np.int32]
@@ -47,25 +43,31 @@ class Partition:
         return Partition(later.group[self.group], later.place_mm)
 
     def without(self, groups: Mask, vertices_mm: Vertices) -> Partition:
-        """The same with some groups taken apart into single vertices.
-
-        A group's number must be one of its own vertices, so that each vertex's own
-        number is free when its group dissolves.
-        """
-        apart = groups[self.group]
+        """The same with some groups taken apart into single vertices."""
+        apart = np.flatnonzero(groups[self.group]).astype(np.int32)
         group, place = self.group.copy(), self.place_mm.copy()
-        group[apart] = np.flatnonzero(apart).astype(np.int32)
+        group[apart] = apart
         place[apart] = vertices_mm[apart]
         return Partition(group, place)
 
     def quotient(self, faces: Faces) -> Faces:
-        """The faces between different groups, numbered by group, in their old order."""
-        a, b, c = (self.group[faces[:, n]] for n in range(3))
-        kept = (a != b) & (b != c) & (c != a)
-        return np.stack([a[kept], b[kept], c[kept]], axis=1)
+        """The faces between different groups, in their old order."""
+        return between(self.group[faces])
 
 
-def settle(partition: Partition, vertices_mm: Vertices, faces: Faces) -> Partition:
+def between(corner: Faces) -> Faces:
+    """The rows with three different entries."""
+    a, b, c = corner.T
+    kept = a != b
+    kept &= b != c
+    kept &= c != a
+    rows: Faces = corner[kept]
+    return rows
+
+
+def settle(
+    partition: Partition, vertices_mm: Vertices, faces: Faces, *, since: Partition | None = None
+) -> Partition:
     """The partition with its groups taken apart until the quotient is a valid solid.
 
     Parameters
@@ -73,56 +75,77 @@ def settle(partition: Partition, vertices_mm: Vertices, faces: Faces) -> Partiti
     partition : Partition
     vertices_mm, faces
         The mesh that it joins: closed, two-manifold, without coincident vertices.
+    since : Partition or None
+        A partition of the same mesh that is settled, and that differs only by groups
+        that have been taken apart since: only their surroundings are looked at.
 
     Raises
     ------
     ValueError
         If the mesh itself is not valid, so that taking groups apart does not help.
     """
+    corner = partition.group[faces]
+    if since is None:
+        changed = np.ones(len(partition.group), np.bool_)
+    else:
+        changed = partition.group != since.group
+        changed[since.group[changed]] = True
     while True:
-        bad = faulty_groups(partition, faces)
+        bad = _faulty(partition, corner, changed)
         if not bad.any():
             return partition
-        joined = np.bincount(partition.group, minlength=len(bad)) > 1
-        while not (bad & joined).any():
-            grown = _with_neighbours(bad, partition, faces)
-            if (grown == bad).all():
-                raise ValueError("a mesh that is no valid solid cannot be decimated into one")
-            bad = grown
-        partition = partition.without(bad, vertices_mm)
+        bad = _until_something_can_part(bad, partition, corner)
+        before, partition = partition, partition.without(bad, vertices_mm)
+        changed = bad[before.group]
+        touched = changed[faces].any(axis=1)
+        corner[touched] = partition.group[faces[touched]]
 
 
-def faulty_groups(partition: Partition, faces: Faces) -> Mask:
-    """Groups at which the quotient is not a solid that survives a float32 file."""
-    n = len(partition.group)
-    quotient = partition.quotient(faces)
-    bad = np.zeros(n, np.bool_)
-    bad[edge_faults(quotient, n)[3]] = True
-    bad[quotient[duplicate_faces(quotient, n)].ravel()] = True
-    if not bad.any():
-        bad[pinched_vertices(quotient, n)] = True
-    used = np.zeros(n, np.bool_)
-    used[quotient.ravel()] = True
-    # A group in no face: a piece, or a part of one, that vanished.
-    bad[partition.group] |= ~used[partition.group]
-    bad |= _coincident(partition.place_mm, used)
-    flat = (doubled_area_vectors(partition.place_mm, quotient) == 0).all(axis=0)
-    bad[quotient[flat].ravel()] = True
+def _faulty(partition: Partition, corner: Faces, changed: Mask) -> Mask:
+    """Groups at which the quotient is no solid that survives a float32 file.
+
+    Only changed groups and their neighbours are looked at, since a fault cannot arise
+    elsewhere: the faces around every other vertex are what they were.
+    """
+    near = _with_neighbours(changed, corner)
+    around = between(corner[near[corner].any(axis=1)])
+    bad = faults_at(around, near)
+    used = np.zeros(len(near), np.bool_)
+    used[around.ravel()] = True
+    # A group that is in no face any more: a piece, or a part of one, that vanished.
+    lost = near & ~used
+    bad[partition.group[lost[partition.group]]] = True
+    bad |= _coincident(partition.place_mm, between(corner), changed)
+    flat = (doubled_area_vectors(partition.place_mm, around) == 0).all(axis=0)
+    bad[around[flat].ravel()] = True
     return bad
 
 
-def _coincident(place_mm: Vertices, used: Mask) -> Mask:
+def _until_something_can_part(bad: Mask, partition: Partition, corner: Faces) -> Mask:
+    """The bad groups, and their surroundings as far as the first that has several vertices."""
+    joined = np.bincount(partition.group, minlength=len(bad)) > 1
+    while not (bad & joined).any():
+        grown = _with_neighbours(bad, corner)
+        if (grown == bad).all():
+            raise ValueError("a mesh that is no valid solid cannot be decimated into one")
+        bad = grown
+    return bad
+
+
+def _coincident(place_mm: Vertices, quotient: Faces, changed: Mask) -> Mask:
     """Groups whose places are one point in float32: a reader would join them."""
+    bad = np.zeros(len(changed), np.bool_)
+    used = bad.copy()
+    used[quotient.ravel()] = True
     at = np.flatnonzero(used)
     _, index = weld(place_mm[at])
-    bad = np.zeros(len(used), np.bool_)
     bad[at[np.bincount(index)[index] > 1]] = True
     return bad
 
 
-def _with_neighbours(groups: Mask, partition: Partition, faces: Faces) -> Mask:
+def _with_neighbours(groups: Mask, corner: Faces) -> Mask:
     """The groups and all that share a face with one of them in the mesh before joining."""
-    corner = partition.group[faces]
     grown = groups.copy()
-    grown[corner[groups[corner].any(axis=1)].ravel()] = True
+    if not groups.all():
+        grown[corner[groups[corner].any(axis=1)].ravel()] = True
     return grown

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from medrecon.core import Mesh
 from medrecon.core.nearest import distance_to_fans, distance_to_surface
 from medrecon.errors import UsageError
 from medrecon.surface.collapse import collapse_to, collapse_within
 from medrecon.surface.partition import Faces, Mask, Partition, Vertices, settle
+
+Indices = npt.NDArray[np.intp]
 
 # The collapser bounds a root of a sum of squares over all the planes that a vertex
 # stands for. With a limit of twice the tolerance, 99.8 % of the vertices of a noisy CT
@@ -98,22 +101,46 @@ def _again(places: Vertices, faces: Faces, target: int) -> Partition:
 
 def _within(vertices: Vertices, faces: Faces, tolerance_mm: float) -> Partition:
     partition = collapse_within(vertices, faces, _LIMIT_FACTOR * tolerance_mm)
+    partition = settle(partition, vertices, faces)
+    doubtful = np.arange(len(vertices))
     while True:
-        partition = settle(partition, vertices, faces)
-        strayed = _strayed(partition, vertices, faces, tolerance_mm)
+        strayed = _strayed(partition, vertices, faces, doubtful, tolerance_mm)
         if not strayed.any():
             return partition
-        partition = partition.without(strayed, vertices)
+        parted = partition.without(strayed, vertices)
+        settled = settle(parted, vertices, faces, since=partition)
+        doubtful = _beside_change(partition, settled, faces)
+        partition = settled
 
 
-def _strayed(partition: Partition, vertices: Vertices, faces: Faces, tolerance_mm: float) -> Mask:
-    """Groups that a vertex of theirs lies too far from."""
+def _beside_change(before: Partition, after: Partition, faces: Faces) -> Indices:
+    """Vertices whose group is joined by an edge to one that was taken apart."""
+    changed = before.group != after.group
+    changed[before.group[changed]] = True
+    corner = after.group[faces]
+    near = changed.copy()
+    near[corner[changed[corner].any(axis=1)].ravel()] = True
+    return np.flatnonzero(near[after.group])
+
+
+def _strayed(
+    partition: Partition,
+    vertices: Vertices,
+    faces: Faces,
+    asked: Indices,
+    tolerance_mm: float,
+) -> Mask:
+    """Groups that a vertex of theirs, among those asked about, lies too far from."""
     quotient = partition.quotient(faces)
-    # An upper bound first, as it is quick; the few that it does not clear exactly.
-    bound = distance_to_fans(vertices, partition.group, partition.place_mm, quotient)
-    doubtful = np.flatnonzero(bound > tolerance_mm)
+    # Upper bounds first, as they are quick: the distance to the group's own vertex, then
+    # to the faces around it. The few that neither clears are measured exactly.
+    place = partition.place_mm[partition.group[asked]]
+    step = vertices[asked].astype(np.float64) - place
+    asked = asked[np.einsum("ij,ij->i", step, step) > tolerance_mm**2]
+    bound = distance_to_fans(vertices[asked], partition.group[asked], partition.place_mm, quotient)
+    asked = asked[bound > tolerance_mm]
     bad = np.zeros(len(vertices), np.bool_)
-    if len(doubtful):
-        exact = distance_to_surface(vertices[doubtful], partition.place_mm, quotient)
-        bad[partition.group[doubtful[exact > tolerance_mm]]] = True
+    if len(asked):
+        exact = distance_to_surface(vertices[asked], partition.place_mm, quotient)
+        bad[partition.group[asked[exact > tolerance_mm]]] = True
     return bad

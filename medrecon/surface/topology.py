@@ -31,13 +31,6 @@ def edge_keys(faces: Faces, vertex_count: int) -> Keys:
     return keys.ravel()
 
 
-def is_two_manifold(faces: Faces, vertex_count: int) -> bool:
-    """Whether every edge has exactly two faces that run through it in opposite directions."""
-    keys = edge_keys(faces, vertex_count)
-    keys.sort()
-    return _paired(keys)
-
-
 def _paired(sorted_keys: Keys) -> bool:
     if len(sorted_keys) % 2:
         return False
@@ -78,46 +71,80 @@ def edge_faults(faces: Faces, vertex_count: int) -> tuple[int, int, int, Indices
     return int(open_.sum()), int(many.sum()), int(flipped.sum()), vertices
 
 
-def opposites(faces: Faces, vertex_count: int) -> Indices:
-    """For every half-edge the one that runs the other way. Only for two-manifolds."""
-    # Without a fault all keys differ, so any sort gives the one order there is.
-    order = np.argsort(edge_keys(faces, vertex_count))
-    opposite = np.empty(len(order), np.int64)
-    opposite[order[0::2]] = order[1::2]
-    opposite[order[1::2]] = order[0::2]
-    return opposite
+def faults_at(faces: Faces, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Vertices among those asked about at which the faces are not two-manifold.
 
+    Parameters
+    ----------
+    faces : ndarray of int32, shape (m, 3)
+        All faces that have a corner `where`, at least.
+    where : ndarray of bool, shape (n,)
+        Vertices to judge. Edges between two others are not looked at.
 
-def pinched_vertices(faces: Faces, vertex_count: int) -> Indices:
-    """Vertices where two fans of faces meet in a point. Only for two-manifolds.
-
-    Walks once around every vertex and compares the steps with its number of faces.
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Vertices on an edge that has not exactly two faces running through it in
+        opposite directions, of a face that another lies upon, or where fans touch.
     """
+    n = len(where)
+    keys = edge_keys(faces, n)
+    order = np.argsort(keys)
+    keys = keys[order]
+    # Both halves of an edge, found side by side; anything else next to them is a fault.
+    edge = keys >> 1
+    first = np.flatnonzero(np.append(True, edge[1:] != edge[:-1]))
+    count = np.diff(np.append(first, len(edge)))
+    pair = first[count == 2]
+    pair = pair[(keys[pair] ^ keys[pair + 1]) == 1]
+    opposite = np.full(len(keys), -1, np.int64)
+    opposite[order[pair]] = order[pair + 1]
+    opposite[order[pair + 1]] = order[pair]
+    bad = np.zeros(n, np.bool_)
     corner = faces.ravel()
-    valence = np.bincount(corner, minlength=vertex_count)
+    ahead = faces[:, [1, 2, 0]].ravel()
+    single = (opposite < 0) & (where[corner] | where[ahead])
+    bad[corner[single]] = bad[ahead[single]] = True
+    bad[faces[_folded(opposite)].ravel()] = True
+    bad[_pinched(corner, opposite, where & ~bad)] = True
+    return bad
+
+
+def _folded(opposite: Indices) -> npt.NDArray[np.bool_]:
+    """Faces that share two edges, hence all corners, with one other face."""
+    a, b, c = (opposite.reshape(-1, 3) // 3).T
+    folded: npt.NDArray[np.bool_] = (((a == b) | (a == c)) & (a >= 0)) | ((b == c) & (b >= 0))
+    return folded
+
+
+def _pinched(corner: Faces, opposite: Indices, where: npt.NDArray[np.bool_]) -> Indices:
+    """Vertices whose faces are more than one fan, by walking once around each."""
     half = np.arange(len(corner), dtype=np.int64)
-    start = np.full(vertex_count, -1, np.int64)
+    start = np.full(len(where), -1, np.int64)
     start[corner] = half
-    # Around a vertex: from a half-edge that leaves it to the one before it in the same
-    # face, which arrives; its opposite leaves again.
-    turn = opposites(faces, vertex_count)[np.where(half % 3 == 0, half + 2, half - 1)]
-    active = np.flatnonzero(valence)
-    at, steps = start[active], np.zeros(vertex_count, np.int64)
+    valence = np.bincount(corner, minlength=len(where))
+    # From a half-edge that leaves a vertex to the one before it in the same face, which
+    # arrives there; its opposite leaves again.
+    turn = opposite[np.where(half % 3 == 0, half + 2, half - 1)]
+    active = np.flatnonzero(where & (valence > 0))
+    at, steps = start[active], np.zeros(len(where), np.int64)
     while len(active):
         at = turn[at]
         steps[active] += 1
-        going = at != start[active]
+        going = (at != start[active]) & (at >= 0)
         active, at = active[going], at[going]
-    return np.flatnonzero(steps != valence)
+    return np.flatnonzero(where & (steps != valence))
 
 
-def duplicate_faces(faces: Faces, vertex_count: int) -> Indices:
-    """Faces that join the same three vertices as an earlier one, whatever the winding."""
-    ordered = np.sort(faces, axis=1)
-    edge = ordered[:, 0].astype(np.int64) * vertex_count + ordered[:, 1]
-    order = np.lexsort((ordered[:, 2], edge))
-    same = (edge[order[1:]] == edge[order[:-1]]) & (ordered[order[1:], 2] == ordered[order[:-1], 2])
-    return np.sort(order[1:][same])
+def duplicate_faces(faces: Faces, vertex_count: int) -> int:
+    """Faces that join the same three vertices as another one, whatever the winding."""
+    low = faces.min(axis=1).astype(np.int64)
+    high = faces.max(axis=1).astype(np.int64)
+    middle = faces.sum(axis=1, dtype=np.int64) - low - high
+    edge = low * vertex_count + middle
+    order = np.lexsort((high, edge))
+    same = (np.diff(edge[order]) == 0) & (np.diff(high[order]) == 0)
+    return int(np.count_nonzero(same))
 
 
 def doubled_area_vectors(

@@ -15,7 +15,7 @@ from medrecon.surface.topology import (
     duplicate_faces,
     edge_faults,
     edge_keys,
-    pinched_vertices,
+    faults_at,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -118,15 +118,19 @@ def judge(mesh: Mesh) -> Validity:
         open_edges=open_,
         nonmanifold_edges=many,
         flipped_edges=flipped,
-        pinched_vertices=len(pinched_vertices(f, len(v))) if in_order else None,
+        pinched_vertices=_pinched(f, len(v)) if in_order else None,
         degenerate_faces=int((normal == 0).all(axis=0).sum()),
-        duplicate_faces=len(duplicate_faces(f, len(v))),
+        duplicate_faces=duplicate_faces(f, len(v)),
         components=pieces,
         cavities=int((volumes < 0).sum()) if in_order else None,
         wrong_components=_wrong(mesh, facing, normal[0], volumes) if in_order else None,
         euler=_euler(f, len(v), closed=open_ == many == 0),
         volume_mm3=float(volumes.sum()),
     )
+
+
+def _pinched(faces: npt.NDArray[np.int32], vertex_count: int) -> int:
+    return int(faults_at(faces, np.ones(vertex_count, np.bool_)).sum())
 
 
 def _wrong(mesh: Mesh, piece: Pieces, slope: Floats, volumes_mm3: Floats) -> int:
