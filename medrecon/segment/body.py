@@ -14,9 +14,18 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from medrecon.core import Volume
-from medrecon.segment.morphology import fill_slices, grow_inside, opened, radii_for
-from medrecon.segment.pooling import Factors, Mask, factors_for
+from medrecon.segment.morphology import (
+    bounding_box,
+    dilate,
+    fill_slices,
+    grow_inside,
+    opened,
+    radii_for,
+)
+from medrecon.segment.pooling import Factors, Mask, factors_for, spread
 from medrecon.segment.presets import TissuePreset
+
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,3 +77,36 @@ def _thick_parts(core: Mask, smallest_blocks: float) -> Mask:
     keep = sizes >= min(smallest_blocks, sizes.max())
     keep[0] = False
     return np.asarray(keep[labels])
+
+
+def body_box(body: Body, volume: Volume) -> Box | None:
+    """Native (k, j, i) box that holds the patient, its start on a block edge."""
+    box = bounding_box(body.mask)
+    if box is None:
+        return None
+    k, j, i = (
+        slice(s.start * f, min(n, s.stop * f))
+        for s, f, n in zip(box, body.factors, volume.array.T.shape, strict=True)
+    )
+    return k, j, i
+
+
+def near_body(body: Body, box: Box, shape: tuple[int, ...]) -> Mask:
+    """The patient and a block more, voxel by voxel of a box from `body_box`."""
+    near = dilate(body.mask, (1, 1, 1))[_blocks_of(body, box)]
+    return spread(near, body.factors, shape)
+
+
+def body_blocks(body: Body, box: Box, factors: Factors, shape: tuple[int, ...]) -> Mask:
+    """The patient in other blocks of a box from `body_box`, by each block's first voxel."""
+    mask = body.mask[_blocks_of(body, box)]
+    k, j, i = (
+        np.minimum(np.arange(0, n, f) // g, m - 1)
+        for n, f, g, m in zip(shape, factors, body.factors, mask.shape, strict=True)
+    )
+    return np.asarray(mask[np.ix_(k, j, i)])
+
+
+def _blocks_of(body: Body, box: Box) -> Box:
+    k, j, i = (slice(s.start // f, -(-s.stop // f)) for s, f in zip(box, body.factors, strict=True))
+    return k, j, i

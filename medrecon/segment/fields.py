@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Geometry, Label, SoftField
+from medrecon.core import SoftField, Volume, label
+from medrecon.segment.morphology import bounding_box
 from medrecon.segment.pooling import Array, Mask
 
 # Half HU. A filled marrow voxel may equal the level by chance: a field that is nearly
@@ -61,12 +62,51 @@ def signed(margin: npt.NDArray[np.int16], inside: Mask) -> npt.NDArray[np.int16]
     return margin
 
 
-def soft_field(
-    label: Label, margin_kji: npt.NDArray[np.int16], grid: Geometry, box: Box
+def place_field(
+    name: str, volume: Volume, found: tuple[Mask, Box], level_hu: int, *, dark: bool = False
 ) -> SoftField:
-    """Field of a (k, j, i) block `box` of `grid`."""
-    start = (int(box[2].start), int(box[1].start), int(box[0].start))
-    return SoftField(label, margin_kji.T, grid, start)
+    """Field of a label whose voxels are known, its surface at a level.
+
+    Parameters
+    ----------
+    name : str
+        Of the label.
+    volume : Volume
+        The image.
+    found : (mask, box)
+        (k, j, i) mask of the structure and where it lies in the grid.
+    level_hu : int
+        Of the surface.
+    dark : bool
+        Whether the structure is below the level (air), not above.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    mask, box = found
+    tight = bounding_box(mask)
+    if tight is None:
+        raise ValueError(f"{name} has no voxels")
+    inner = _shifted(tight, box, 1)
+    block = with_margin(inner, volume.array.T.shape)
+    inside = np.zeros(tuple(s.stop - s.start for s in block), dtype=bool)
+    inside[_shifted(inner, block, -1)] = mask[tight]
+    margin = doubled(volume.array.T[block], level_hu)
+    if dark:
+        np.negative(margin, out=margin)
+    start = (int(block[2].start), int(block[1].start), int(block[0].start))
+    return SoftField(label(name), signed(margin, inside).T, volume.geometry, start)
+
+
+def _shifted(box: Box, by: Box, sign: int) -> Box:
+    """The box moved by the start of another."""
+    k, j, i = (
+        slice(s.start + sign * b.start, s.stop + sign * b.start)
+        for s, b in zip(box, by, strict=True)
+    )
+    return k, j, i
 
 
 def with_margin(box: Box, shape_kji: tuple[int, ...], margin: int = MARGIN) -> Box:

@@ -30,9 +30,6 @@ class Sides:
     ----------
     inner, outer : ndarray of float32
         Value of the two sides.
-    rising : ndarray of bool
-        Whether the image goes on towards the inner side one step further in: True on
-        the outer flank of a wall, False behind its crest.
     blur_mm : ndarray of float32
         Standard deviation of the voxel's own averaging along the walk: thick slices
         blur along their normal.
@@ -40,7 +37,6 @@ class Sides:
 
     inner: Floats
     outer: Floats
-    rising: Mask
     blur_mm: Floats
 
     @property
@@ -50,7 +46,7 @@ class Sides:
 
     def only(self, keep: Mask) -> Sides:
         """The sides of the voxels that `keep` names."""
-        return Sides(self.inner[keep], self.outer[keep], self.rising[keep], self.blur_mm[keep])
+        return Sides(self.inner[keep], self.outer[keep], self.blur_mm[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +59,18 @@ class Sampling:
     thin_wall : bool
         The inside is a bright wall around something darker (bone): its side is the
         peak of the walk, not its mean, and its level follows `walls`.
+    thin_around : bool
+        The outside is a bright wall around a dark inside (airway): the outer side is the
+        peak of the walk.
+    outer_at_most : float or None
+        The outer side is not brighter than this: behind a lung's thin cover of soft
+        tissue lie ribs.
     """
 
     spacing_kji_mm: tuple[float, float, float]
-    thin_wall: bool
+    thin_wall: bool = False
+    thin_around: bool = False
+    outer_at_most: float | None = None
 
     @property
     def step_mm(self) -> float:
@@ -80,14 +84,17 @@ def look(values: Array, image: Array, index: Ints, how: Sampling) -> Sides:
     step = how.step_mm
     here = image.reshape(-1)[index].astype(np.float32)
     deep = [walk.values(image, n * step).astype(np.float32) for n in (1, 2, 3)]
-    far = [walk.values(image, -n * step).astype(np.float32) for n in (2, 3)]
-    outer = (far[0] + far[1]) / 2
+    far = [walk.values(image, -n * step).astype(np.float32) for n in (1, 2, 3)]
+    outer = (far[1] + far[2]) * np.float32(0.5)
+    if how.thin_around:
+        outer = np.maximum(np.maximum(far[0], far[1]), np.maximum(far[2], here))
     if how.thin_wall:
         inner = np.maximum(np.maximum(deep[0], deep[1]), np.maximum(deep[2], here))
     else:
-        inner = (deep[1] + deep[2]) / 2
-    rising = (deep[0] - here) * (inner - outer) >= 0
-    return Sides(inner, outer, rising, walk.blur_mm(how.spacing_kji_mm))
+        inner = (deep[1] + deep[2]) * np.float32(0.5)
+    if how.outer_at_most is not None:
+        outer = np.minimum(outer, np.float32(how.outer_at_most))
+    return Sides(inner, outer, walk.blur_mm(how.spacing_kji_mm))
 
 
 def noise_of(values: Array, image: Array, index: Ints, how: Sampling) -> float:
@@ -122,10 +129,9 @@ class BlockLevels:
         inner, outer, blur = (
             _mean(self._wide(number, x), counts) for x in (sides.inner, sides.outer, sides.blur_mm)
         )
+        level = (inner + outer) * np.float32(0.5)
         if how.thin_wall:
             level = wall_level(inner, outer, blur, wall)
-        else:
-            level = (inner + outer) / 2
         self._level, self._contrast = _ringed(level, counts), _ringed(inner - outer, counts)
 
     def at(self, index: Ints) -> tuple[Floats, Floats]:

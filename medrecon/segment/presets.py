@@ -40,6 +40,10 @@ class TissuePreset:
         """A number in millimetres."""
         return self._value(key, "mm")
 
+    def mm2(self, key: str) -> float:
+        """A number in square millimetres."""
+        return self._value(key, "mm2")
+
     def mm3(self, key: str) -> float:
         """A number in cubic millimetres."""
         return self._value(key, "mm3")

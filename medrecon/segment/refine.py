@@ -16,7 +16,8 @@ half-maximum of a thin wall lies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,11 @@ from medrecon.errors import GeometryError
 from medrecon.segment.contract import Progress
 from medrecon.segment.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
 from medrecon.segment.pooling import Array, Mask
-from medrecon.segment.surfaces import Floats, Ints, neighbours_of, surface_voxels
+from medrecon.segment.surfaces import Floats, Ints, neighbours_of, on_outer_flank, surface_voxels
 from medrecon.segment.walls import WallModel
+
+# HU. Pleura, muscle and heart beside a lung; ribs lie behind, contrast in the heart.
+BESIDE_LUNG = {"lung_left": 60.0, "lung_right": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,18 @@ class RefineOptions:
         two edges and no one level.
     thin_walled : frozenset of str
         Labels that are a bright wall around something darker.
+    thin_around : frozenset of str
+        Labels with a thin wall around them.
+    outer_at_most : mapping of str to float
+        For some labels, the brightest their outer side may count.
     """
 
     band_voxels: int = 4
     contrast_to_noise: float = 4.0
     keep_labels: frozenset[str] = frozenset({"fat", "muscle"})
     thin_walled: frozenset[str] = frozenset({"bone"})
+    thin_around: frozenset[str] = frozenset({"airway"})
+    outer_at_most: Mapping[str, float] = field(default_factory=lambda: dict(BESIDE_LUNG))
 
 
 def refine(
@@ -90,12 +100,12 @@ def refine(
     chosen = options or RefineOptions()
     fields = []
     findings: dict[str, tuple[str, ...]] = dict(segmentation.findings)
-    for number, field in enumerate(segmentation.fields):
-        name = field.label.name
+    for number, one in enumerate(segmentation.fields):
+        name = one.label.name
         if name in chosen.keep_labels:
-            fields.append(field)
+            fields.append(one)
         else:
-            moved, finding = refine_field(field, volume, chosen)
+            moved, finding = refine_field(one, volume, chosen)
             fields.append(moved)
             findings[name] = (*findings.get(name, ()), *finding)
         if progress is not None:
@@ -104,20 +114,26 @@ def refine(
 
 
 def refine_field(
-    field: SoftField, volume: Volume, options: RefineOptions
+    found: SoftField, volume: Volume, options: RefineOptions
 ) -> tuple[SoftField, tuple[str, ...]]:
     """One field with its surface at the local half-maximum, and what to know of it."""
-    values = field.values.T
+    values = found.values.T
     surface = surface_voxels(values > 0)
     if len(surface) == 0:
-        return field, ("no surface to refine",)
-    image = np.ascontiguousarray(volume.array.T[field.slices[::-1]])
+        return found, ("no surface to refine",)
+    image = np.ascontiguousarray(volume.array.T[found.slices[::-1]])
     spacing = volume.geometry.spacing_mm
-    how = Sampling((spacing[2], spacing[1], spacing[0]), field.label.name in options.thin_walled)
+    name = found.label.name
+    how = Sampling(
+        (spacing[2], spacing[1], spacing[0]),
+        thin_wall=name in options.thin_walled,
+        thin_around=name in options.thin_around,
+        outer_at_most=options.outer_at_most.get(name),
+    )
     placed = _Placing(values, image, surface, how, options).placed()
     share = placed.uncertain
     finding = (f"{100 * share:.0f} % of the surface uncertain",) if share >= 0.005 else ()
-    return replace(field, values=placed.values.T), finding
+    return replace(found, values=placed.values.T), finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,8 +175,6 @@ class _Placing:
     def placed(self) -> _Placed:
         """Evaluate the surface's voxels, let those flip that lie on the wrong side of it."""
         index, sides = self.surface, self.sides
-        image = self.image.reshape(-1)
-        behind = np.full(len(index), np.iinfo(np.int16).min, dtype=image.dtype)
         seen = np.zeros(self.inside.size, dtype=bool)
         uncertain = 0.0
         for layer in range(self.options.band_voxels + 1):
@@ -168,11 +182,10 @@ class _Placing:
             above, sure = self._above(index, sides)
             if layer == 0:
                 uncertain = 1 - float(np.mean(sure))
-            may_flip = self._on_flank(index, sides, behind)[sure] & (not last)
-            flipped = self._write(index[sure], above[sure], may_flip)
+            flipped = self._write(index[sure], above[sure], may_flip=not last)
             seen[index] = True
-            index, behind = neighbours_of(flipped, image[flipped], self.inside.shape)
-            index, behind = index[~seen[index]], behind[~seen[index]]
+            index = neighbours_of(flipped, self.inside.shape)
+            index = index[~seen[index]]
             if len(index) == 0:
                 break
             sides = look(self.old, self.image, index, self.how)
@@ -186,17 +199,7 @@ class _Placing:
         above = sign * (self.image.reshape(-1)[index] - own_level(level, sides))
         return above, sure
 
-    def _on_flank(self, index: Ints, sides: Sides, behind: Array) -> Mask:
-        """Where a voxel lies on the flank that its surface moves along.
-
-        A wall's flank rises from voxel to voxel; past its crest lies the marrow, which
-        is below the level too and must not be eaten.
-        """
-        if not self.how.thin_wall:
-            return np.ones(len(index), dtype=bool)
-        return sides.rising & (self.image.reshape(-1)[index] > behind)
-
-    def _write(self, index: Ints, above: Floats, may_flip: Mask) -> Ints:
+    def _write(self, index: Ints, above: Floats, *, may_flip: bool) -> Ints:
         """Store the values of some voxels; return those that changed sides.
 
         A voxel that contradicts its level and may not flip keeps the value it had.
@@ -205,12 +208,15 @@ class _Placing:
         wrong = (above > 0) != inside[index]
         flips = wrong & may_flip
         if self.how.thin_wall:
-            # Never across a joint or a fracture: bone only gives way, it does not grow.
+            # Never across a joint or a fracture: bone only gives way, it does not grow;
+            # and only up to its crest: the marrow behind is below the level too.
             flips &= inside[index]
+            flips[flips] = on_outer_flank(index[flips], self.inside, self.image)
         store = ~wrong | flips
         inside[index[flips]] ^= True
         self.new.reshape(-1)[index[store]] = self._as_values(above[store])
-        return index[flips]
+        moved: Ints = index[flips]
+        return moved
 
     def _as_values(self, above: Floats) -> Array:
         """Half units above the level, never zero, or the scale of a float field."""

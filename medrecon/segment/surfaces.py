@@ -24,23 +24,40 @@ def surface_voxels(inside: Mask) -> Ints:
     return np.flatnonzero(edge)
 
 
-def neighbours_of(index: Ints, values: Array, shape: tuple[int, ...]) -> tuple[Ints, Array]:
-    """Flat indices, ascending and unique, of the six neighbours of some voxels.
-
-    Beside each, the largest of `values` (as `index`) among the voxels it is next to.
-    """
-    if len(index) == 0:
-        return index, values
+def neighbours_of(index: Ints, shape: tuple[int, ...]) -> Ints:
+    """Flat indices, ascending and unique, of the six neighbours of some voxels."""
     place = np.unravel_index(index, shape)
-    found, seen = [], []
-    for axis, step in enumerate((shape[1] * shape[2], shape[2], 1)):
-        for keep, shift in ((place[axis] > 0, -step), (place[axis] < shape[axis] - 1, step)):
-            found.append(index[keep] + shift)
-            seen.append(values[keep])
-    every = np.concatenate(found)
-    order = np.argsort(every, kind="stable")
-    unique, first = np.unique(every[order], return_index=True)
-    return unique, np.maximum.reduceat(np.concatenate(seen)[order], first)
+    found = []
+    for axis, step in enumerate(strides_of(shape)):
+        found.append(index[place[axis] > 0] - step)
+        found.append(index[place[axis] < shape[axis] - 1] + step)
+    return np.unique(np.concatenate(found))
+
+
+def on_outer_flank(index: Ints, inside: Mask, image: Array) -> Mask:
+    """Whether a voxel at the surface lies on the outer flank of a bright wall.
+
+    Looked at from each neighbour outside, straight through the voxel to the one beyond:
+    on a flank the three rise. On a wall's crest the third is lower, and behind it (in
+    the marrow) the second is: most views decide.
+    """
+    shape = inside.shape
+    flat, values = inside.reshape(-1), image.reshape(-1)
+    place = np.unravel_index(index, shape)
+    here = values[index]
+    votes = np.zeros(len(index), dtype=np.int8)
+    for axis, step in enumerate(strides_of(shape)):
+        room = (place[axis] > 0) & (place[axis] < shape[axis] - 1)
+        for way in (step, -step):
+            from_, beyond = np.where(room, index - way, index), np.where(room, index + way, index)
+            rises = (values[from_] < here) & (values[beyond] >= here)
+            votes += np.where(room & ~flat[from_], np.where(rises, 1, -1), 0).astype(np.int8)
+    return votes > 0
+
+
+def strides_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Steps in the flat index along (k, j, i)."""
+    return shape[1] * shape[2], shape[2], 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +106,7 @@ def inward_walks(values: Array, index: Ints, spacing_kji_mm: tuple[float, float,
     shape = values.shape
     flat = values.reshape(-1)
     place = np.unravel_index(index, shape)
-    steps = (shape[1] * shape[2], shape[2], 1)
+    steps = strides_of(shape)
     slopes = []
     for at, step, size, mm in zip(place, steps, shape, spacing_kji_mm, strict=True):
         ahead = flat[np.where(at < size - 1, index + step, index)].astype(np.float32)

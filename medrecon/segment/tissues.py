@@ -11,10 +11,12 @@ from medrecon.segment.bone import find_bone
 from medrecon.segment.contract import Progress
 from medrecon.segment.found import Found
 from medrecon.segment.hu import verify_hu
+from medrecon.segment.lungs import find_air
 from medrecon.segment.presets import preset
+from medrecon.segment.skin import find_skin
 
 # In the order of work; a request is answered in this order whatever its own.
-TISSUES = ("bone",)
+TISSUES = ("skin", "bone", "lung_left", "lung_right", "airway")
 GROUPS = {"lungs": ("lung_left", "lung_right")}
 
 
@@ -83,6 +85,10 @@ Step = Callable[[Volume, Body], dict[str, Found]]
 def _steps(names: Sequence[str]) -> list[Step]:
     """What has to be done for these tissues, each once."""
     steps: list[Step] = []
+    if "skin" in names:
+        steps.append(lambda volume, body: {"skin": find_skin(volume, body, preset("body"))})
     if "bone" in names:
         steps.append(lambda volume, body: {"bone": find_bone(volume, body, preset("bone"))})
+    if not {"lung_left", "lung_right", "airway"}.isdisjoint(names):
+        steps.append(find_air)
     return steps
