@@ -53,7 +53,7 @@ class Abdomen:
 
 
 def draw_kidneys(d: Draw, trunk: Trunk) -> Kidneys:
-    """Two kidneys behind, the right one lower, and a tumour of 8 to 12 mm radius in one."""
+    """Two kidneys behind, the right one lower, and a tumour of 9 to 13 mm radius in one."""
     centres = {"left": d.point((62, 41, -104), 4), "right": d.point((-62, 41, -114), 4)}
     semi = {side: d.sizes((25, 21, 47), 0.08) for side in MEDIAL}
     room = trunk.chest.offset(-4)
@@ -64,17 +64,18 @@ def draw_kidneys(d: Draw, trunk: Trunk) -> Kidneys:
         for side in MEDIAL
     }
     side = d.side()
-    radius = d.about(10, 1.3)
     (x, y, z), (a, b, c) = centres[side], semi[side]
     outward = (x - 0.5 * MEDIAL[side] * a, y - 0.62 * b, z + d.about(0, 0.45 * c))
     middle = d.point(outward, 2.5)
-    tumor = ellipsoid(middle, d.sizes((radius, radius, radius), 0.08), d.turn(90))
+    radius = d.about(11, 1.3)
+    tumor = ellipsoid(middle, d.sizes((radius, radius, radius), 0.07), d.turn(90))
     return Kidneys(whole, tumor, side, centres, middle)
 
 
 def draw_abdomen(d: Draw, trunk: Trunk, kidneys: Kidneys, aorta: Solid) -> Abdomen:
     """Liver on the right below the diaphragm, spleen and stomach on the left, bowel below."""
-    room = trunk.below_diaphragm(2.5)
+    # Fat of 3.5 mm between organs and wall: their surfaces stay measurable everywhere.
+    room = trunk.below_diaphragm(5.0)
     cava = capsule((-19, 30, -400), (-16, 8, -20), d.about(10, 1))
     renal = union(*kidneys.whole.values(), kidneys.tumor).offset(4)
     column = trunk.spine.discs().offset(7)

@@ -30,7 +30,7 @@ class Scanner:
         Samples per voxel axis where a surface passes.
     """
 
-    sigma_mm: tuple[float, float, float] = (0.6, 0.6, 0.5)
+    sigma_mm: tuple[float, float, float] = (0.5, 0.5, 0.4)
     noise_hu: float = 10.0
     supersampling: int = 3
 
