@@ -5,6 +5,8 @@ Importing this package loads no torch: `networks` and `weights` do, and only the
 
 from medrecon.models.choose import Choice, choose_model
 from medrecon.models.manifest import (
+    Anchor,
+    Blend,
     Components,
     Head,
     IntendedUse,
@@ -22,6 +24,8 @@ from medrecon.models.manifest_toml import read_manifest, write_manifest
 from medrecon.models.store import InstalledModel, find, installed, verify
 
 __all__ = [
+    "Anchor",
+    "Blend",
     "Choice",
     "Components",
     "Head",

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from medrecon.core import Geometry
-from medrecon.models.manifest import Sampling
+from medrecon.models.manifest import Anchor, Sampling
 
 # Letter to (LPS axis, sign): the direction an array axis runs *to*.
 LETTERS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -21,20 +21,26 @@ def network_grid(geometry: Geometry, sampling: Sampling) -> Geometry:
     image stays oblique, a sheared one sheared, so both grids are related by one scale
     and one shift along each axis. The new voxels cover the old ones' *edges*, centred
     on the image, so no old centre lies more than half a new voxel outside the new
-    centres. With the image's own spacing, centres coincide.
+    centres. With the image's own spacing, centres coincide. Fastened to the first voxel
+    (`Anchor.FIRST_VOXEL`), old centres may lie up to one new voxel beyond the last.
     """
     order, signs = oriented_axes(geometry, sampling.orientation)
     spacing = np.asarray(geometry.spacing_mm)[list(order)]
     count = np.asarray(geometry.shape)[list(order)]
     columns = np.asarray(geometry.direction)[:, list(order)] * signs
-    extent = spacing * count
     new_spacing = spacing if sampling.spacing_mm is None else np.asarray(sampling.spacing_mm)
-    # 1e-4 of a voxel: spacings come as decimals and an extent that fits must not open a voxel.
-    shape = [max(1, math.ceil(e / s - 1e-4)) for e, s in zip(extent, new_spacing, strict=True)]
-    centre = geometry.mm_from_index([(np.asarray(geometry.shape) - 1) / 2])[0]
+    ratio = spacing / new_spacing
     affine = np.eye(4)
     affine[:3, :3] = columns * new_spacing
-    affine[:3, 3] = centre - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
+    middle = geometry.mm_from_index([(np.asarray(geometry.shape) - 1) / 2])[0]
+    if sampling.anchor is Anchor.FIRST_VOXEL:
+        # Halves go to the even number, after the one is added: as MONAI rounds.
+        shape = [round(float(x)) for x in (count - 1) * ratio + 1]
+        affine[:3, 3] = middle - (columns * spacing) @ ((count - 1) / 2)
+    else:
+        # 1e-4 of a voxel: spacings are decimals, an extent that fits must not open a voxel.
+        shape = [max(1, math.ceil(x - 1e-4)) for x in count * ratio]
+        affine[:3, 3] = middle - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
     return Geometry.from_affine(affine, shape)
 
 

@@ -17,6 +17,7 @@ from medrecon.errors import (
     OutputExistsError,
     UsageError,
 )
+from medrecon.models.bundle import CONFIGS, METADATA, WEIGHTS, is_bundle, read_bundle
 from medrecon.models.manifest_toml import MANIFEST_NAME, MAX_MANIFEST_BYTES
 from medrecon.models.store import (
     InstalledModel,
@@ -37,14 +38,16 @@ MAX_WEIGHTS_BYTES = 8 << 30
 def add(source: Path, *, folder: Path | None = None, replace: bool = False) -> InstalledModel:
     """Install a model from a folder or a zip; nothing of it is run.
 
-    Only the manifest, the weights it names and plain texts are taken, after the
-    weights' hash was checked. The model appears under its name only when whole.
+    Of a model folder only the manifest, the weights it names and plain texts are taken,
+    after the weights' hash was checked. Of a MONAI bundle the configuration is read as
+    data and the weights are saved anew as safetensors (`bundle`). The model appears
+    under its name only when whole.
 
     Parameters
     ----------
     source : Path
-        A folder with a ``manifest.toml``, or a zip of one (at its root, or in one
-        folder).
+        A folder with a ``manifest.toml`` or a MONAI bundle, or a zip of one (at its
+        root, or in one folder).
     folder : Path, optional
         Where models are installed; the person's own folder if not given.
     replace : bool
@@ -112,6 +115,12 @@ def _stage(source: Path, staged: Path) -> None:
 
 
 def _stage_folder(source: Path, staged: Path) -> None:
+    if is_bundle(source):
+        # Loads torch, which a model of medrecon's own does not need to be installed.
+        from medrecon.models.bundle_install import write_as_model
+
+        write_as_model(read_bundle(source), staged)
+        return
     if not (source / MANIFEST_NAME).is_file():
         raise ModelMissingError(f"{source.name} holds no {MANIFEST_NAME}")
     shutil.copyfile(source / MANIFEST_NAME, staged / MANIFEST_NAME)
@@ -128,6 +137,8 @@ def _stage_zip(source: Path, staged: Path) -> None:
     """Members are read by exact name and written under fixed names: no path is followed."""
     try:
         with zipfile.ZipFile(source) as archive:
+            if _stage_bundle_zip(archive, staged):
+                return
             base = _base(archive, source.name)
             _extract(archive, base + MANIFEST_NAME, staged / MANIFEST_NAME, MAX_MANIFEST_BYTES)
             weights = open_model(staged).manifest.weights
@@ -138,6 +149,23 @@ def _stage_zip(source: Path, staged: Path) -> None:
                     _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArchiveError(f"{source.name} cannot be read as a zip: {error}") from error
+
+
+def _stage_bundle_zip(archive: zipfile.ZipFile, staged: Path) -> bool:
+    """Install a zipped bundle from the few files of it that are read; False if it is none."""
+    bases = [m.removesuffix(METADATA) for m in archive.namelist() if m.endswith(METADATA)]
+    if len(bases) != 1 or bases[0].count("/") > 1 or ".." in bases[0]:
+        return False
+    with tempfile.TemporaryDirectory(dir=staged.parent) as name:
+        # The folder's name becomes the model's: the zip's own folder, or the zip's.
+        folder = Path(name) / (bases[0].strip("/") or Path(archive.filename or "bundle").stem)
+        for part in (METADATA, *CONFIGS, *WEIGHTS):
+            if bases[0] + part in archive.namelist():
+                limit = MAX_WEIGHTS_BYTES if part in WEIGHTS else MAX_MANIFEST_BYTES
+                (folder / part).parent.mkdir(parents=True, exist_ok=True)
+                _extract(archive, bases[0] + part, folder / part, limit)
+        _stage_folder(folder, staged)
+    return True
 
 
 def _base(archive: zipfile.ZipFile, name: str) -> str:

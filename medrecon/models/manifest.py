@@ -56,6 +56,24 @@ class Components(Enum):
     LARGEST = "largest"
 
 
+class Anchor(Enum):
+    """Where the network's grid is fastened to the image's."""
+
+    CENTRE = "centre"
+    """Both grids have one middle; the network's covers the image's edges."""
+    FIRST_VOXEL = "first voxel"
+    """The first oriented voxel's centre stays, as MONAI's ``Spacing`` does it."""
+
+
+class Blend(Enum):
+    """How overlapping tiles are put together."""
+
+    GAUSSIAN = "gaussian"
+    CONSTANT = "constant"
+    WHOLE = "whole"
+    """No tiles: the whole grid at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intensity:
     """Normalisation of the input.
@@ -102,12 +120,16 @@ class Sampling:
         Voxels of one tile along the oriented axes.
     overlap : float
         Share of a tile that its neighbour sees again, 0 ≤ overlap < 1.
+    anchor : Anchor
+    blend : Blend
     """
 
     spacing_mm: tuple[float, float, float] | None
     orientation: str
     patch: tuple[int, int, int]
     overlap: float = 0.5
+    anchor: Anchor = Anchor.CENTRE
+    blend: Blend = Blend.GAUSSIAN
 
     def __post_init__(self) -> None:
         axes = {frozenset("LR"), frozenset("AP"), frozenset("SI")}

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from medrecon.core import Label, Modality, SnomedCode
 from medrecon.errors import ModelError
 from medrecon.models.manifest import (
+    Anchor,
+    Blend,
     Components,
     Head,
     IntendedUse,
@@ -165,14 +167,18 @@ def _sampling(row: Row) -> Sampling:
     patch = tuple(int(n) for n in row["patch"])
     if len(patch) != 3 or (spacing is not None and len(spacing) != 3):
         raise ValueError("patch and spacing_mm need three numbers each")
-    return Sampling(spacing, _text(row, "orientation"), patch, float(row["overlap"]))
+    anchor = _word(Anchor, row, "anchor") if "anchor" in row else Anchor.CENTRE
+    blend = _word(Blend, row, "blend") if "blend" in row else Blend.GAUSSIAN
+    overlap = float(row["overlap"])
+    return Sampling(spacing, _text(row, "orientation"), patch, overlap, anchor, blend)
 
 
 def _sampling_row(sampling: Sampling) -> Row:
     row: Row = {"orientation": sampling.orientation, "patch": list(sampling.patch)}
     if sampling.spacing_mm is not None:
         row["spacing_mm"] = list(sampling.spacing_mm)
-    return row | {"overlap": sampling.overlap}
+    words = {"anchor": sampling.anchor.value, "blend": sampling.blend.value}
+    return row | {"overlap": sampling.overlap} | words
 
 
 def _intensity(row: Row) -> Intensity:

@@ -9,16 +9,8 @@ from collections.abc import Callable, Mapping
 import torch
 
 from medrecon.errors import ModelError, ModelUntrustedError
+from medrecon.models.allowed import ALLOWED
 from medrecon.models.manifest import Literal, NetworkSpec
-
-ALLOWED: Mapping[str, tuple[str, str]] = {
-    "UNet": ("monai.networks.nets.unet", "UNet"),
-    "BasicUNet": ("monai.networks.nets.basic_unet", "BasicUNet"),
-    "DynUNet": ("monai.networks.nets.dynunet", "DynUNet"),
-    "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
-    "SegResNetDS": ("monai.networks.nets.segresnet_ds", "SegResNetDS"),
-    "SwinUNETR": ("monai.networks.nets.swin_unetr", "SwinUNETR"),
-}
 
 
 def build_network(

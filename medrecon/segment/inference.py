@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from medrecon.errors import ModelError, ResourceError
-from medrecon.models.manifest import Sampling
+from medrecon.models.manifest import Blend, Sampling
 from medrecon.segment.contract import Progress
 from medrecon.segment.device import repeatable_inference
 from medrecon.segment.stores import AllLogits, LogitStore, TopLogits
@@ -41,6 +41,8 @@ class Plan:
     device : torch.device
     batch : int
         Tiles at a time.
+    gaussian : bool
+        Whether tiles are blended with Gaussian weights.
     sums_on_cpu : bool
         Whether the layer's sums are kept on the CPU.
     notes : tuple of str
@@ -53,13 +55,14 @@ class Plan:
     classes: int
     device: torch.device
     batch: int
+    gaussian: bool = True
     sums_on_cpu: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def tiling(self) -> Tiling:
         """The tiles."""
-        return Tiling(self.grid, self.tile, self.overlap)
+        return Tiling(self.grid, self.tile, self.overlap, self.gaussian)
 
     @property
     def keeps_all(self) -> bool:
@@ -81,9 +84,11 @@ class Plan:
 
 def plan_inference(shape: Shape, classes: int, sampling: Sampling, device: torch.device) -> Plan:
     """The plan for an image of that shape on the network's grid."""
-    i, j, k = (max(n, t) for n, t in zip(shape, sampling.patch, strict=True))
+    tile = shape if sampling.blend is Blend.WHOLE else sampling.patch
+    i, j, k = (max(n, t) for n, t in zip(shape, tile, strict=True))
     batch = GPU_BATCH if device.type == "cuda" else 1
-    return Plan((i, j, k), sampling.patch, sampling.overlap, classes, device, batch)
+    gaussian = sampling.blend is Blend.GAUSSIAN
+    return Plan((i, j, k), tile, sampling.overlap, classes, device, batch, gaussian)
 
 
 def predict_logits(

@@ -34,11 +34,18 @@ class Tiling:
         Of the grid, which is at least as large as a tile.
     overlap : float
         Share of a tile that its neighbour sees again.
+    gaussian : bool
+        Whether a tile counts least at its edges, or the same everywhere.
     """
 
     shape: Shape
     tile: Shape
     overlap: float
+    gaussian: bool = True
+
+    def weights(self) -> torch.Tensor:
+        """float32 weights of a tile's voxels."""
+        return gaussian_weights(self.tile) if self.gaussian else torch.ones(self.tile)
 
     @property
     def axis(self) -> int:
@@ -101,7 +108,7 @@ def run_tiles(
     device : torch.device
         Where the layer's sums are kept.
     """
-    layer = _Layer(tiling, gaussian_weights(tiling.tile).to(device))
+    layer = _Layer(tiling, tiling.weights().to(device))
     for start, corners in tiling.layers():
         layer.advance(start, store)
         for n in range(0, len(corners), batch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -76,7 +76,9 @@ def run_network(
 ) -> Segmentation:
     """A network in memory over a volume, prepared and read as its manifest says."""
     grid = network_grid(volume.geometry, manifest.sampling)
-    image = normalise(resample_volume(volume, grid).array, manifest.intensity)
+    # In float: rounding to whole HU between the grids would be noise of its own.
+    exact = replace(volume, array=volume.array.astype(np.float32))
+    image = normalise(resample_volume(exact, grid).array, manifest.intensity)
     plan = plan_inference(grid.shape, manifest.classes, manifest.sampling, device)
     store, done = predict_logits(network, image[np.newaxis], plan, progress=progress)
     logits = LogitMap(store, grid, manifest.head)
