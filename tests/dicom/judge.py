@@ -33,7 +33,7 @@ def verdict(
     judged = inside if measured is None else inside & measured.reshape(-1)
     if judged.sum() < 0.9 * inside.sum():
         return "a tenth and more of the scanned region is marked as unmeasured"
-    error = np.abs(values.reshape(-1)[judged] - field_hu(points[judged])).max()
+    error = np.abs(values.reshape(-1)[judged] - field_hu(points[judged], truth.slopes)).max()
     return f"values differ by up to {error:.1f}" if not error <= tolerance else ""
 
 

@@ -36,9 +36,9 @@ SLOPES = (7.0, -5.0, 11.0)
 OFFSET = 40.0
 
 
-def field_hu(points_lps: Array) -> Array:
+def field_hu(points_lps: Array, slopes: Vector = SLOPES) -> Array:
     """(…) values of the field at (…, 3) LPS millimetres."""
-    return OFFSET + np.asarray(points_lps, float) @ np.array(SLOPES)
+    return np.asarray(OFFSET + np.asarray(points_lps, float) @ np.array(slopes))
 
 
 def uid(*parts: object) -> str:
@@ -70,6 +70,7 @@ class Plan:
     thickness: float | None = 2.0
     extra: dict[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
+    slopes: Vector = SLOPES
 
     @property
     def normal(self) -> Array:
@@ -86,7 +87,7 @@ class Plan:
 
     def values(self, k: int) -> Array:
         """(rows, columns) field values of slice k."""
-        return field_hu(self.points(k))
+        return field_hu(self.points(k), self.slopes)
 
 
 def stack(
@@ -235,7 +236,7 @@ def sequence(*items: dict[str, Any]) -> DicomSequence:
 
 def enhanced(plan: Plan, order: Iterable[int], **extra: Any) -> tuple[Dataset, Array]:
     """One enhanced multi-frame object with the plan's slices as frames, in any order."""
-    frames = list(order)
+    frames = [int(k) for k in order]
     ds = dataset(plan, 0)
     for name in (
         *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),

@@ -12,7 +12,13 @@ import pytest
 from medrecon.core import SliceStack, Volume
 from medrecon.dicom import choose, read, scan
 from medrecon.dicom.series import Series
-from medrecon.errors import DuplicateSliceError, GapError, MixedOrientationError, NoSeriesError, UsageError
+from medrecon.errors import (
+    DuplicateSliceError,
+    GapError,
+    MixedOrientationError,
+    NoSeriesError,
+    UsageError,
+)
 
 pytestmark = pytest.mark.data
 
