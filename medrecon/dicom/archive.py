@@ -19,63 +19,74 @@ from typing import cast
 from isal import igzip_lib, isal_zlib
 
 from medrecon.dicom.limits import Limits
-from medrecon.dicom.sources import FileSource, Source
+from medrecon.dicom.sources import FileSource, Source, short_of
 from medrecon.errors import ArchiveError, PixelDataError
 
 _LOCAL = b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _ENCRYPTED = 0x1
+# End of central directory (APPNOTE 4.3.16) and its ZIP64 twin (4.3.14).
+_END, _END_64 = b"PK\x05\x06", b"PK\x06\x06"
+_END_RECORD = struct.Struct("<4s4H2IH")
+_TAIL = 66_000
+# 46 bytes, a name of a hundred letters and some extra fields.
+_LARGEST_ENTRY = 300
+_DAMAGED = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, struct.error)
 # isal's own error class; its stub file types it as an instance.
 _INFLATE_ERROR = cast(type[Exception], igzip_lib.IsalError)
 
 
 @dataclass(frozen=True, slots=True)
 class MemberSource:
-    """One file inside a zip archive."""
+    """One file inside a zip archive.
+
+    Every read but that of the head inflates the whole member and checks it against
+    the archive's CRC-32: a flipped bit in a slice would else be a grey value.
+    """
 
     archive: Source
     start: int
     packed: int
     deflated: bool
     size: int
+    crc: int
+
+    @property
+    def is_random_access(self) -> bool:
+        """Reading a part costs reading all."""
+        return False
 
     def head(self, count: int) -> bytes:
         """The first bytes of the member, inflating no more than those."""
         count = min(count, self.size)
         if not self.deflated:
             return self.archive.read(self.start, count)
-        # Deflate never grows by more than 5 bytes a block: this much input suffices
-        # unless the head is compressed better than the rest, which costs one more turn.
-        raw = self.archive.read(self.start, min(self.packed, count + 4096))
+        # Deflate never grows by more than 5 bytes a block of 16 KiB or more.
+        raw = self.archive.read(self.start, min(self.packed, count + count // 1000 + 4096))
         return self._inflate(raw, count)
 
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes from `offset`."""
         if offset + count > self.size:
-            raise PixelDataError(
-                f"a file ends early: {max(0, self.size - offset):,} of {count:,} bytes of "
-                "pixel data are there; copy the series again"
-            )
-        if not self.deflated:
-            return self.archive.read(self.start + offset, count)
-        raw = self.archive.read(self.start, self.packed)
-        whole = self._inflate(raw, offset + count)
-        if len(whole) < offset + count:
-            raise ArchiveError("a member of the archive is shorter than its directory says")
-        return whole[offset:]
+            raise short_of(self.size - offset, count)
+        return self._whole()[offset : offset + count]
 
     def read_into(self, offset: int, target: memoryview) -> None:
         """Fill `target` from `offset`."""
-        if not self.deflated:
-            self.archive.read_into(self.start + offset, target)
-            return
         target[:] = self.read(offset, len(target))
+
+    def _whole(self) -> bytes:
+        raw = self.archive.read(self.start, self.packed)
+        whole = self._inflate(raw, self.size + 1) if self.deflated else raw
+        if len(whole) != self.size or isal_zlib.crc32(whole) != self.crc:
+            raise PixelDataError("a member of the archive is damaged; copy it again")
+        return whole
 
     def _inflate(self, raw: bytes, count: int) -> bytes:
         try:
             return bytes(isal_zlib.decompressobj(-15).decompress(raw, count))
         except _INFLATE_ERROR as error:
-            raise ArchiveError("a member of the archive is damaged; copy it again") from error
+            raise PixelDataError("a member of the archive is damaged; copy it again") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,11 @@ def members(path: Path, size: int, limits: Limits) -> Iterator[Member]:
         If the archive is damaged, or its directory promises more files, bytes or a
         higher ratio than the limits allow.
     """
+    _check_directory(path, size, limits)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = sorted(archive.infolist(), key=lambda e: (e.filename, e.header_offset))
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+    except _DAMAGED as error:
         raise ArchiveError("the archive is damaged; copy it again") from error
     _check_budgets(entries, size, limits)
     whole = FileSource(path, size)
@@ -115,6 +127,24 @@ def members(path: Path, size: int, limits: Limits) -> Iterator[Member]:
             continue
         reason = _left_out(entry)
         yield Member(None, reason) if reason else Member(_member(whole, entry))
+
+
+def _check_directory(path: Path, size: int, limits: Limits) -> None:
+    """Refuse a directory too large for the allowed number of files before it is parsed."""
+    tail = FileSource(path, size).read(max(0, size - _TAIL), min(size, _TAIL))
+    at = tail.rfind(_END)
+    if at < 0 or at + _END_RECORD.size > len(tail):
+        raise ArchiveError("the archive has no directory; copy it again")
+    length = _END_RECORD.unpack_from(tail, at)[5]
+    wide = tail.rfind(_END_64, 0, at)
+    if wide >= 0 and wide + 56 <= len(tail):
+        length = max(
+            length if length != 0xFFFFFFFF else 0, *struct.unpack_from("<Q", tail, wide + 40)
+        )
+    if length > limits.files * _LARGEST_ENTRY:
+        raise ArchiveError(
+            f"the archive's directory takes {length:,} bytes, more than {limits.files:,} members do"
+        )
 
 
 def _check_budgets(entries: list[zipfile.ZipInfo], size: int, limits: Limits) -> None:
@@ -158,4 +188,6 @@ def _member(archive: FileSource, entry: zipfile.ZipInfo) -> MemberSource:
     if start + entry.compress_size > archive.size:
         raise ArchiveError("a member of the archive is cut short; copy it again")
     deflated = entry.compress_type == zipfile.ZIP_DEFLATED
-    return MemberSource(archive, start, entry.compress_size, deflated, entry.file_size)
+    if not deflated and entry.compress_size != entry.file_size:
+        raise ArchiveError("a stored member of the archive states two sizes; copy it again")
+    return MemberSource(archive, start, entry.compress_size, deflated, entry.file_size, entry.CRC)

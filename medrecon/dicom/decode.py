@@ -64,10 +64,14 @@ class Frame:
 
 
 class SharedMemory:
-    """Memory that the decoding process writes and this one reads, without a copy."""
+    """Memory that the decoding process writes and this one reads, without a copy.
 
-    def __init__(self, size: int) -> None:
+    `frame_pixels`, the pixels of the largest frame, sets what decoding it may take.
+    """
+
+    def __init__(self, size: int, frame_pixels: int) -> None:
         self.size = max(1, size)
+        self.frame_pixels = frame_pixels
         if hasattr(os, "memfd_create"):
             self._file: Any = os.fdopen(os.memfd_create("medrecon"), "r+b", buffering=0)
             self.path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
@@ -128,7 +132,7 @@ class Decoder:
         batch = _Batch(self._child, frames, memory)
         finished = False
         try:
-            failed = batch.run(self._limits.decode_seconds)
+            failed = batch.run(self._limits.decode_seconds + 3e-6 * memory.frame_pixels)
             finished = not batch.crashed
         finally:
             if not finished:
@@ -240,7 +244,9 @@ class _Batch:
     def _write(self) -> None:
         path = self._memory.path.encode()
         try:
-            self._child.write(b"M", worker.MAP.pack(len(path), self._memory.size), path)
+            self._child.write(
+                b"M", worker.MAP.pack(len(path), self._memory.frame_pixels, self._memory.size), path
+            )
             for frame in self._frames:
                 self._open[frame.index] = None
                 self._child.write(b"F", _packed(frame), frame.payload)

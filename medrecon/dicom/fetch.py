@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,7 @@ from medrecon.dicom.fragments import split_frames
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.pixels import Mask, Transform, to_float32, to_int16, unpack_12_bit
 from medrecon.dicom.slices import Slice
+from medrecon.dicom.sources import LoadedSource, Source
 from medrecon.dicom.walker import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT
 from medrecon.errors import PixelDataError, ResourceError, UnsupportedEncodingError
 
@@ -145,6 +146,7 @@ def _plain(
     except MemoryError as error:
         raise ResourceError("no memory for the volume") from error
     fetched = Fetched(whole.T)
+    slices = _loaded(slices)
 
     def one(n: int) -> None:
         t = transforms[n]
@@ -158,6 +160,21 @@ def _plain(
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(one, range(len(slices))))
     return fetched
+
+
+def _loaded(slices: Sequence[Slice]) -> Sequence[Slice]:
+    """The slices, with files that hold several and cannot be read in part read whole, once."""
+    found: list[Slice] = []
+    last: tuple[Source, Source] | None = None
+    for s in slices:
+        if s.source.is_random_access or s.pixels.frames == 1:
+            found.append(s)
+            continue
+        if last is None or last[0] is not s.source:
+            content = s.source.read(s.element.offset, s.element.length)
+            last = s.source, LoadedSource(content, s.element.offset)
+        found.append(replace(s, source=last[1]))
+    return found
 
 
 def _plain_slice(s: Slice, t: Transform, target: npt.NDArray[Any]) -> Mask | None:
@@ -230,7 +247,7 @@ def _decoded(
     frame_bytes = p.rows * p.columns * item
     if frame_bytes * len(slices) > limits.volume_bytes:
         raise ResourceError("the decoded frames are over the memory budget (--max-memory)")
-    memory = SharedMemory(frame_bytes * len(slices))
+    memory = SharedMemory(frame_bytes * len(slices), p.rows * p.columns)
     try:
         jobs = _Jobs(slices, item, frame_bytes)
         failed = decoder.decode(jobs, memory) | jobs.failed

@@ -43,6 +43,11 @@ def frame_slices(source: Source, header: Header, limits: Limits) -> tuple[Slice,
         return ()
     if layout.frames > limits.frames:
         raise ResourceError(f"{layout.frames:,} frames; at most {limits.frames:,} are read")
+    least = -(-layout.frame_bits * layout.frames // 8)
+    if header.pixels.encapsulated:
+        least = 8 * layout.frames  # an item's head each
+    if least > header.pixels.length:
+        raise MalformedError("more frames than the pixel data can hold")
     shared = _flat(next(whole.items(tags.SHARED_GROUPS), {}))
     groups = [_flat(item) for item in whole.items(tags.PER_FRAME_GROUPS)]
     if groups and len(groups) != layout.frames:

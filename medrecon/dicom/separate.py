@@ -7,13 +7,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 
-from medrecon.dicom.geometry import SAME_POSITION_MM, plane
+from medrecon.dicom.geometry import SAME_PLANE, SAME_POSITION_MM, plane
 from medrecon.dicom.slices import Slice
 from medrecon.errors import GeometryError
 
-# Largest difference of a direction cosine or (in mm) of a pixel spacing inside one
-# volume: 5e-4 rad moves the corner of a 500 mm field by 0.13 mm.
-SAME_PLANE = 5e-4
+# More planes than this in one series are no volumes: the rest is refused as one.
+MOST_PLANES = 200
 
 # Told apart even where nothing collides: the first three values of Image Type say
 # what an image is (PS3.3 C.7.6.1.1.2), the further ones how it was made.
@@ -41,7 +40,7 @@ def same_plane(slices: Group) -> list[Group]:
         vector = None
         if p.orientation is not None:
             vector = np.array([*p.orientation, *(p.spacing_mm or (0.0, 0.0))])
-        for known, members in groups:
+        for known, members in groups[:MOST_PLANES]:
             if vector is None or known is None:
                 if vector is known:
                     members.append(s)
@@ -50,7 +49,9 @@ def same_plane(slices: Group) -> list[Group]:
                 members.append(s)
                 break
         else:
-            groups.append((vector, [s]))
+            if len(groups) <= MOST_PLANES:
+                groups.append((vector, []))
+            groups[-1][1].append(s)
     return [members for _, members in groups]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from medrecon.core import Modality
-from medrecon.dicom.geometry import Finding, Kind, Layout
+from medrecon.dicom.geometry import SAME_PLANE, Finding, Kind, Layout
 from medrecon.dicom.slices import Meaning
 from medrecon.dicom.vocabulary import known_body_part, sharpness
 from medrecon.errors import (
@@ -199,7 +199,7 @@ def _parallel(a: Series, b: Series) -> bool:
     """Whether rows and columns agree within the tolerance that groups slices."""
     one, two = a.layouts[0], b.layouts[0]
     pairs = zip((*one.row, *one.column), (*two.row, *two.column), strict=True)
-    return max(abs(x - y) for x, y in pairs) <= 5e-4
+    return max(abs(x - y) for x, y in pairs) <= SAME_PLANE
 
 
 def _nothing(scan: Scan) -> str:

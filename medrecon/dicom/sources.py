@@ -30,6 +30,11 @@ class Source(Protocol):
         """Number of bytes, where known before reading; else an upper bound."""
         ...
 
+    @property
+    def is_random_access(self) -> bool:
+        """Whether a part can be read without the rest."""
+        ...
+
     def head(self, count: int) -> bytes:
         """The first `count` bytes, fewer if there are not so many."""
         ...
@@ -53,6 +58,11 @@ class FileSource:
     path: Path
     size: int
 
+    @property
+    def is_random_access(self) -> bool:
+        """A file on disk is."""
+        return True
+
     def head(self, count: int) -> bytes:
         """The first bytes."""
         try:
@@ -64,7 +74,7 @@ class FileSource:
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes from `offset`."""
         if offset + count > self.size:
-            raise _short(self.size - offset, count)
+            raise short_of(self.size - offset, count)
         target = bytearray(count)
         self.read_into(offset, memoryview(target))
         return bytes(target)
@@ -78,7 +88,7 @@ class FileSource:
                 while done < count:
                     step = file.readinto(target[done:])
                     if not step:
-                        raise _short(done, count)
+                        raise short_of(done, count)
                     done += step
         except OSError as error:
             raise _unreadable(error) from error
@@ -103,6 +113,11 @@ class InflatedSource:
     offset: int
     size: int
 
+    @property
+    def is_random_access(self) -> bool:
+        """Reading a part costs inflating all before it."""
+        return False
+
     def head(self, count: int) -> bytes:
         """The first bytes of the inflated data set."""
         raw = self.outer.read(self.offset, self.outer.size - self.offset)
@@ -115,7 +130,7 @@ class InflatedSource:
         """Exactly `count` bytes from `offset` of the inflated data set."""
         whole = self.head(offset + count)
         if len(whole) < offset + count:
-            raise _short(max(0, len(whole) - offset), count)
+            raise short_of(max(0, len(whole) - offset), count)
         return whole[offset:]
 
     def read_into(self, offset: int, target: memoryview) -> None:
@@ -123,7 +138,41 @@ class InflatedSource:
         target[:] = self.read(offset, len(target))
 
 
-def _short(found: int, expected: int) -> PixelDataError:
+@dataclass(frozen=True, slots=True)
+class LoadedSource:
+    """Bytes in memory that stand for those of a file from `start`."""
+
+    content: bytes
+    start: int
+
+    @property
+    def size(self) -> int:
+        """End of the bytes in the file."""
+        return self.start + len(self.content)
+
+    @property
+    def is_random_access(self) -> bool:
+        """Memory is."""
+        return True
+
+    def head(self, count: int) -> bytes:
+        """The first bytes of what is loaded."""
+        return self.content[:count]
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from the file's `offset`."""
+        found = self.content[offset - self.start : offset - self.start + count]
+        if len(found) < count:
+            raise short_of(len(found), count)
+        return found
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from the file's `offset`."""
+        target[:] = self.read(offset, len(target))
+
+
+def short_of(found: int, expected: int) -> PixelDataError:
+    """Error for a file that ends before its pixels do."""
     return PixelDataError(
         f"a file ends early: {max(0, found):,} of {expected:,} bytes of pixel data are there; "
         "copy the series again"

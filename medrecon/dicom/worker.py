@@ -16,9 +16,10 @@ import struct
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, BinaryIO
 
-MAP = struct.Struct("<IQ")
+MAP = struct.Struct("<IQQ")  # length of the path, pixels of a frame, size
 JOB = struct.Struct("<IBBHIIQQ")  # index, codec, item size, samples, rows, columns, offset, length
 REPLY = struct.Struct("<IB")
 
@@ -26,8 +27,9 @@ RLE, JPEG, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K, DEFLATED = range(7)
 DONE, DAMAGED, WRONG_SIZE, FAILED = range(4)
 
 THREADS = 2
-# Beyond the shared memory: the interpreter, the codecs and four frames in flight.
-HEADROOM = 3 << 30
+# Beyond the shared memory and what is mapped at the start: codecs, stacks and arenas of
+# the threads. A frame in flight takes up to 16 bytes a pixel (JPEG 2000), of which four.
+HEADROOM = 768 << 20
 
 
 def main() -> None:
@@ -51,8 +53,8 @@ class _Server:
     def step(self, pool: ThreadPoolExecutor) -> bool:
         kind = self.jobs.read(1)
         if kind == b"M":
-            length, size = MAP.unpack(self._exactly(MAP.size))
-            self._map(self._exactly(length).decode(), size)
+            length, pixels, size = MAP.unpack(self._exactly(MAP.size))
+            self._map(self._exactly(length).decode(), pixels, size)
             return True
         if kind != b"F":
             return False
@@ -68,8 +70,9 @@ class _Server:
             raise EOFError
         return found
 
-    def _map(self, path: str, size: int) -> None:
-        _limit_memory(size + HEADROOM)
+    def _map(self, path: str, pixels: int, size: int) -> None:
+        self.memory = None
+        _limit_memory(size + HEADROOM + 64 * pixels)
         with open(path, "r+b", buffering=0) as file:  # noqa: PTH123 (a descriptor's own path)
             self.memory = mmap.mmap(file.fileno(), size)
 
@@ -210,6 +213,11 @@ def _jpeg_2000(payload: bytes) -> Any:
 
 
 def _htj2k(payload: bytes) -> Any:
+    """OpenJPH where imagecodecs has it (two threads), else OpenJPEG (one at a time)."""
+    import imagecodecs
+
+    if imagecodecs.HTJ2K.available:
+        return imagecodecs.htj2k_decode(payload)
     import openjpeg
 
     return openjpeg.decode(payload)
@@ -229,7 +237,15 @@ def _limit_memory(size: int) -> None:
         import resource
     except ImportError:  # not on Windows
         return
-    resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+    now = 0
+    with suppress(OSError), open("/proc/self/statm") as file:  # noqa: PTH123 (no pathlib here)
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = now + size
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
 if __name__ == "__main__":
