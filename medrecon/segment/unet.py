@@ -19,6 +19,7 @@ from medrecon.segment.contract import Progress
 from medrecon.segment.device import choose_device
 from medrecon.segment.inference import plan_inference, predict_logits
 from medrecon.segment.logits import LogitMap, fields_from_logits
+from medrecon.segment.sides import require_sides
 
 ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
 
@@ -54,7 +55,10 @@ class UnetSegmenter:
         UnverifiedHuError
             If the model needs Hounsfield units and these are not proven to be.
         ModelMissingError, ModelHashError, ModelError
-            If the weights are missing, changed, or do not fit their network.
+            If the weights are missing, changed, or do not fit their network; if a left
+            structure was found to the right of its right twin.
+        ResourceError
+            If memory ends even with the smallest tiles.
         UsageError
             If this machine has no such device.
         """
@@ -83,6 +87,7 @@ def run_network(
     store, done = predict_logits(network, image[np.newaxis], plan, progress=progress)
     logits = LogitMap(store, grid, manifest.head)
     fields, findings = fields_from_logits(logits, volume.geometry, manifest.labels)
+    require_sides(fields)
     findings["model"] = (str(done), *done.notes)
     exclusive = manifest.head is Head.SOFTMAX
     return Segmentation(volume.geometry, fields, manifest.identity, exclusive, findings)
