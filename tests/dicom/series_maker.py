@@ -213,6 +213,8 @@ ENCODERS: dict[str, Callable[[Array, bool], bytes]] = {
     "1.2.840.10008.1.2.5": _rle,
     "1.2.840.10008.1.2.4.57": lambda f, _: bytes(imagecodecs.ljpeg_encode(f, bitspersample=16)),
     "1.2.840.10008.1.2.4.70": lambda f, _: bytes(imagecodecs.ljpeg_encode(f, bitspersample=16)),
+    "1.2.840.10008.1.2.4.50": lambda f, _: bytes(imagecodecs.jpeg8_encode(f, level=95)),
+    "1.2.840.10008.1.2.4.81": lambda f, _: bytes(imagecodecs.jpegls_encode(f, level=2)),
     "1.2.840.10008.1.2.4.80": lambda f, _: bytes(imagecodecs.jpegls_encode(f)),
     "1.2.840.10008.1.2.4.90": lambda f, s: bytes(
         imagecodecs.jpeg2k_encode(
