@@ -138,9 +138,8 @@ def _check_directory(path: Path, size: int, limits: Limits) -> None:
     length = _END_RECORD.unpack_from(tail, at)[5]
     wide = tail.rfind(_END_64, 0, at)
     if wide >= 0 and wide + 56 <= len(tail):
-        length = max(
-            length if length != 0xFFFFFFFF else 0, *struct.unpack_from("<Q", tail, wide + 40)
-        )
+        stated = 0 if length == 0xFFFFFFFF else length
+        length = max(stated, *struct.unpack_from("<Q", tail, wide + 40))
     if length > limits.files * _LARGEST_ENTRY:
         raise ArchiveError(
             f"the archive's directory takes {length:,} bytes, more than {limits.files:,} members do"
