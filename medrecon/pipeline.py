@@ -386,17 +386,27 @@ def convert_to_nifti(
 
 
 def train_phantom_torso(
-    output: Path, *, steps: int, device: str = "cpu", progress: Progress = silent
+    output: Path, *, steps: int | None = None, device: str = "cpu", progress: Progress = silent
 ) -> str:
-    """Train the shipped phantom model from synthetic torsos; its identity."""
+    """Train the shipped phantom model from synthetic torsos; its identity.
+
+    One thread, so that the same command gives the same bytes on the same processor.
+    """
     from medrecon.phantom import training_pair
-    from medrecon.train import phantom_recipe, train
+    from medrecon.train import (
+        PHANTOM_SHAPE,
+        PHANTOM_SPACING_MM,
+        PHANTOM_STEPS,
+        phantom_recipe,
+        train,
+    )
 
     def sample(seed: int) -> tuple[Volume, LabelMap]:
-        return training_pair(seed, spacing_mm=3.0, shape=(128, 96, 80))
+        return training_pair(seed, PHANTOM_SPACING_MM, PHANTOM_SHAPE)
 
     def report(fraction: float) -> None:
         progress("train", fraction)
 
-    model = train(sample, phantom_recipe(steps), output=output, device=device, progress=report)
+    recipe = phantom_recipe(PHANTOM_STEPS if steps is None else steps)
+    model = train(sample, recipe, output=output, device=device, threads=1, progress=report)
     return model.manifest.identity

@@ -71,7 +71,7 @@ def train(
     phantom_torso: Annotated[
         bool, typer.Option("--phantom-torso", help="Train the shipped phantom model.")
     ] = False,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Weight updates.")] = 1500,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Weight updates.")] = None,
     device: opt.Device = "cpu",
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,

@@ -27,8 +27,8 @@ FACES = ndimage.generate_binary_structure(3, 1)
 EVERYWHERE = (slice(None), slice(None), slice(None))
 
 # Network voxels around a label's own that its block reaches, widened until its surface
-# is closed inside. Keys' kernel reaches 2.
-MARGINS_VOXELS = (3, 12, 48, 1 << 20)
+# is closed inside. Keys' kernel reaches 2; placing the boundary looks another 3 around.
+MARGINS_VOXELS = (5, 16, 48, 1 << 20)
 
 
 @dataclass(frozen=True, slots=True)

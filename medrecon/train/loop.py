@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,14 @@ def train(
     *,
     output: Path,
     device: str = "cpu",
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> InstalledModel:
     """Train a model and write its folder; goes on from the checkpoint there, if any.
 
     Each step depends only on the options and its own number: a run that was killed and
     started again takes the same steps as one that was not. The weights that are saved
-    are the exponential moving average. Set the number of threads before
-    (`torch.set_num_threads`): a library does not change it; with one thread two runs
+    are the exponential moving average. With one thread two runs on one kind of processor
     give the same bytes.
 
     Parameters
@@ -51,6 +52,8 @@ def train(
         ``curve.csv``, ``curve.svg`` and ``checkpoint.safetensors``. Made if missing.
     device : str
         As torch names it.
+    threads : int, optional
+        Threads of PyTorch while this runs; what was set before is set again after.
     progress : callable, optional
         Told the share of steps done; may raise to stop.
 
@@ -59,6 +62,27 @@ def train(
     UsageError
         If the folder holds the checkpoint of a run with other options.
     """
+    with _threads(threads):
+        return _train(samples, options, output, device, progress)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    samples: SampleMaker,
+    options: TrainOptions,
+    output: Path,
+    device: str,
+    progress: Progress | None,
+) -> InstalledModel:
     output.mkdir(parents=True, exist_ok=True)
     state = _begin(options, device)
     state.load(output, _recipe(options))

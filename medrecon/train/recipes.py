@@ -18,9 +18,10 @@ PHANTOM_LABELS = ("liver", "kidney_left", "kidney_right", "tumor", "aorta")
 # Grid of the training pairs: the whole torso, 360×288×336 mm.
 PHANTOM_SPACING_MM = 3.0
 PHANTOM_SHAPE = (120, 96, 112)
+PHANTOM_STEPS = 2600
 
 
-def phantom_recipe(steps: int = 2600) -> TrainOptions:
+def phantom_recipe(steps: int = PHANTOM_STEPS) -> TrainOptions:
     """How `phantom_torso` is made from `phantom.torso.training_pair`.
 
     The caller makes the pairs with `PHANTOM_SPACING_MM` and `PHANTOM_SHAPE`: this room
