@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segment.morphology import SIX, closed, dilate, erode, opened, radii_for
+from medrecon.segment.morphology import SIX, closed, dilate, erode, mean_in, opened, radii_for
 from medrecon.segment.pooling import Array, Mask
 from medrecon.segment.presets import TissuePreset
 
@@ -122,10 +122,9 @@ def find_lungs(blocks: AirBlocks, preset: TissuePreset, airway: Mask | None = No
     labels, count = ndi.label(air, SIX)
     if count == 0:
         return air
-    number = np.arange(1, count + 1)
     volumes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * blocks.block_ml
-    means = ndi.mean(blocks.middle_hu, labels, number)
-    empty = ndi.mean(blocks.middle_hu < preset.hu("gas"), labels, number)
+    means = mean_in(labels, count, blocks.middle_hu)
+    empty = mean_in(labels, count, blocks.middle_hu < preset.hu("gas"))
     aerated = (empty < preset.ratio("emptiest")) & (means < preset.hu("densest"))
     return np.asarray(np.append(False, aerated & (volumes >= preset.ml("smallest")))[labels])
 

@@ -49,24 +49,29 @@ def apart(cavity: Mask, owner: Owners) -> tuple[Mask, Mask]:
     several = np.zeros(cavity.shape, dtype=bool)
     several.reshape(-1)[candidates] = _sees_two(candidates, owner)
     labels, count = ndi.label(cavity, SIX)
-    shared = np.zeros(count + 1, dtype=bool)
-    shared[_of_two_bones(labels, count, owner)] = True
+    shared = _of_two_bones(labels, count, owner)
     barred = several
     if shared.any():
         barred |= _borders(dilate(shared[labels], (1, 1, 1)), owner)
     return cavity & ~barred, barred
 
 
-def _of_two_bones(labels: npt.NDArray[np.int32], count: int, owner: Owners) -> list[int]:
-    """Cavities with more than one bone in their wall."""
-    wall: list[npt.NDArray[np.int64]] = []
-    for axis in range(3):
-        along, bone = np.moveaxis(labels, axis, 0), np.moveaxis(owner, axis, 0)
-        for one, two in ((along[1:], bone[:-1]), (along[:-1], bone[1:])):
-            touch = (one > 0) & (two > 0)
-            wall.append(np.unique(one[touch].astype(np.int64) * (2**31) + two[touch]))
-    cavities = np.unique(np.concatenate(wall)) // 2**31
-    return [int(n) for n in np.flatnonzero(np.bincount(cavities, minlength=count + 1) > 1)]
+def _of_two_bones(labels: npt.NDArray[np.int32], count: int, owner: Owners) -> Mask:
+    """For each cavity (0 to `count`), whether more than one bone is in its wall."""
+    cavities, bones = [], []
+    where = np.flatnonzero(labels)
+    flat, last = owner.reshape(-1), owner.size - 1
+    for step in (1, owner.shape[2], owner.shape[1] * owner.shape[2]):
+        for beside in (np.minimum(where + step, last), np.maximum(where - step, 0)):
+            bone = flat[beside]
+            cavities.append(labels.reshape(-1)[where[bone > 0]])
+            bones.append(bone[bone > 0])
+    cavity, bone = np.concatenate(cavities), np.concatenate(bones)
+    one = np.zeros(count + 1, dtype=np.int32)
+    one[cavity] = bone
+    several = np.zeros(count + 1, dtype=bool)
+    several[cavity[one[cavity] != bone]] = True
+    return several
 
 
 def _sees_two(candidates: npt.NDArray[np.int64], owner: Owners) -> Mask:

@@ -12,11 +12,13 @@ import numpy as np
 from medrecon.core import Volume
 from medrecon.segment.body import Body, body_box, near_body
 from medrecon.segment.components import Components, components
-from medrecon.segment.fields import place_field
+from medrecon.segment.fields import Box, place_field, shifted, with_margin
 from medrecon.segment.found import Found
 from medrecon.segment.marrow import Blocks, marrow
-from medrecon.segment.pooling import Array, Mask, factors_for
+from medrecon.segment.morphology import bounding_box
+from medrecon.segment.pooling import Array, Mask, factors_for, values_at
 from medrecon.segment.presets import TissuePreset
+from medrecon.segment.vessels import dense_blocks, vessel_voxels
 
 
 def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:
@@ -25,21 +27,40 @@ def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:
     if box is None:
         return Found(None, ("no patient in the image",))
     hu = volume.array.T[box]
+    spacing = volume.geometry.spacing_mm
+    kji = (spacing[2], spacing[1], spacing[0])
     dense = hu > preset.hu("grow")
     dense &= near_body(body, box, dense.shape)
-    parts = components(dense)
-    voxel_mm3 = volume.geometry.voxel_volume_mm3
-    keep, findings = _kept(parts, hu, preset, voxel_mm3)
+    parts, vessels_ml = _without_vessels(dense, hu, kji, preset)
+    keep, findings = _kept(parts, hu, preset, volume.geometry.voxel_volume_mm3)
+    if vessels_ml >= 0.1:
+        findings = (f"left out {vessels_ml:.0f} mL of contrast in vessels and organs", *findings)
     if not keep.any():
         return Found(None, (*findings, "no bone"))
-    bones = _only(parts, keep)
-    solid = np.zeros(hu.shape, dtype=bool)
-    solid.reshape(-1)[bones.index] = True
-    kji = (volume.geometry.spacing_mm[2], *volume.geometry.spacing_mm[1::-1])
-    factors = factors_for(kji, preset.mm("block"))
-    k, j, i = (n * mm for n, mm in zip(factors, kji, strict=True))
-    solid |= marrow(hu, bones, Blocks(factors, (k, j, i)), preset)
-    return Found(place_field("bone", volume, (solid, box), int(preset.hu("grow"))), findings)
+    solid = parts.mask(keep, hu.shape)
+    around = with_margin(_tight(solid), hu.shape)
+    bones = _only(parts, keep).within(around, hu.shape)
+    solid = solid[around]
+    solid |= marrow(hu[around], bones, Blocks.of(kji, preset.mm("block")), preset)
+    found = (solid, shifted(around, box, 1))
+    return Found(place_field("bone", volume, found, int(preset.hu("grow"))), findings)
+
+
+def _without_vessels(
+    dense: Mask, hu: Array, kji_mm: tuple[float, float, float], preset: TissuePreset
+) -> tuple[Components, float]:
+    """Components of the dense voxels that are not contrast, and how much contrast is in mL."""
+    index = np.flatnonzero(dense)
+    blocks = dense_blocks(hu, index, factors_for(kji_mm, preset.mm("block")), kji_mm)
+    contrast = vessel_voxels(hu, index, blocks, preset)
+    dense.reshape(-1)[index[contrast]] = False
+    volume_ml = float(np.count_nonzero(contrast) * np.prod(kji_mm) / 1000)
+    return components(dense), volume_ml
+
+
+def _tight(mask: Mask) -> Box:
+    box = bounding_box(mask)
+    return (slice(0, 0), slice(0, 0), slice(0, 0)) if box is None else box
 
 
 def _kept(
@@ -47,7 +68,7 @@ def _kept(
 ) -> tuple[Mask, tuple[str, ...]]:
     """Which components are bone, and what was dropped in mm³."""
     sizes = parts.sizes
-    seeds = parts.count_where(hu.reshape(-1)[parts.index] > preset.hu("seed"))
+    seeds = parts.count_where(values_at(hu, parts.index) > preset.hu("seed"))
     seeded = seeds * voxel_mm3 >= preset.mm3("smallest_seed")
     big = sizes * voxel_mm3 >= preset.mm3("smallest_part")
     keep = seeded & big

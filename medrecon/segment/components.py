@@ -62,6 +62,14 @@ class Components:
         hits = np.add.reduceat(voxels.astype(np.int64), self.run_start)
         return np.bincount(self.run_label, hits, self.count).astype(np.int64)
 
+    def within(self, box: tuple[slice, slice, slice], shape: tuple[int, ...]) -> Components:
+        """The same components in a box that holds all of them, of a mask of `shape`."""
+        k, rest = np.divmod(self.index, shape[1] * shape[2])
+        j, i = np.divmod(rest, shape[2])
+        rows, columns = (s.stop - s.start for s in box[1:])
+        index = ((k - box[0].start) * rows + j - box[1].start) * columns + i - box[2].start
+        return Components(index, self.run_start, self.run_label, self.count)
+
     def mask(self, keep: Mask, shape: tuple[int, ...]) -> Mask:
         """The mask with only the components that `keep` names."""
         out = np.zeros(shape, dtype=bool)

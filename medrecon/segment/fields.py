@@ -89,10 +89,10 @@ def place_field(
     tight = bounding_box(mask)
     if tight is None:
         raise ValueError(f"{name} has no voxels")
-    inner = _shifted(tight, box, 1)
+    inner = shifted(tight, box, 1)
     block = with_margin(inner, volume.array.T.shape)
     inside = np.zeros(tuple(s.stop - s.start for s in block), dtype=bool)
-    inside[_shifted(inner, block, -1)] = mask[tight]
+    inside[shifted(inner, block, -1)] = mask[tight]
     margin = doubled(volume.array.T[block], level_hu)
     if dark:
         np.negative(margin, out=margin)
@@ -100,7 +100,7 @@ def place_field(
     return SoftField(label(name), signed(margin, inside).T, volume.geometry, start)
 
 
-def _shifted(box: Box, by: Box, sign: int) -> Box:
+def shifted(box: Box, by: Box, sign: int) -> Box:
     """The box moved by the start of another."""
     k, j, i = (
         slice(s.start + sign * b.start, s.stop + sign * b.start)

@@ -131,20 +131,20 @@ class BlockLevels:
         )
         level = (inner + outer) * np.float32(0.5)
         if how.thin_wall:
-            level = wall_level(inner, outer, blur, wall)
+            known = counts > 0.5
+            level[known] = wall_level(inner[known], outer[known], blur[known], wall)
         self._level, self._contrast = _ringed(level, counts), _ringed(inner - outer, counts)
 
     def at(self, index: Ints) -> tuple[Floats, Floats]:
-        """Level and contrast at some voxels, linear between the centres of the blocks."""
+        """Level at some voxels, linear between the centres of the blocks, and contrast."""
+        places = self._places(index)
         where = [
-            ((p + 0.5) / f + 0.5).astype(np.float32)
-            for p, f in zip(self._places(index), self._factors, strict=True)
+            ((p + np.float32(0.5)) / np.float32(f) + np.float32(0.5)).astype(np.float32)
+            for p, f in zip(places, self._factors, strict=True)
         ]
-        level, contrast = (
-            ndi.map_coordinates(m, where, order=1, mode="nearest")
-            for m in (self._level, self._contrast)
-        )
-        return level, contrast
+        level = ndi.map_coordinates(self._level, where, order=1, mode="nearest")
+        k, j, i = (p // f + 1 for p, f in zip(places, self._factors, strict=True))
+        return level, self._contrast[k, j, i]
 
     def _places(self, index: Ints) -> tuple[Ints, ...]:
         return np.unravel_index(index, self._shape)

@@ -17,8 +17,8 @@ import scipy.ndimage as ndi
 
 from medrecon.segment.apart import absorb_islands, apart, owners_of
 from medrecon.segment.components import Components
-from medrecon.segment.morphology import SIX, closed, dilate, grow_inside, radii_for
-from medrecon.segment.pooling import Array, Factors, Mask, pool_max, pool_sum, spread
+from medrecon.segment.morphology import SIX, closed, dilate, grow_inside, mean_in, radii_for
+from medrecon.segment.pooling import Array, Factors, Mask, factors_for, pool_max, pool_mean, spread
 from medrecon.segment.presets import TissuePreset
 from medrecon.segment.sections import lumens, outside_of
 
@@ -30,15 +30,16 @@ class Blocks:
     factors: Factors
     size_mm: tuple[float, float, float]
 
+    @classmethod
+    def of(cls, spacing_kji_mm: tuple[float, float, float], target_mm: float) -> Blocks:
+        """Blocks of at most `target_mm`, or single voxels if these are larger."""
+        factors = factors_for(spacing_kji_mm, target_mm)
+        k, j, i = (n * mm for n, mm in zip(factors, spacing_kji_mm, strict=True))
+        return cls(factors, (k, j, i))
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kinds:
-    """What each block is: wall, cavity or outside; and where nothing may be filled."""
 
-    wall: Mask
-    cavity: Mask
-    outside: Mask
-    barred: Mask
+# What a block or a voxel is; bits, so that a voxel's neighbours can be or-ed together.
+OUTSIDE, CAVITY, WALL, BONE = (np.uint8(n) for n in (1, 2, 4, 8))
 
 
 def marrow(hu: Array, bones: Components, blocks: Blocks, preset: TissuePreset) -> Mask:
@@ -63,7 +64,8 @@ def marrow(hu: Array, bones: Components, blocks: Blocks, preset: TissuePreset) -
     cover = (owner == 0) & wall & dilate(outside, (1, 1, 1))
     absorb_islands(owner, outside | cover, bones.count)
     core, barred = apart(cavity, owner)
-    return _to_voxels(Kinds(wall, core, outside, barred), hu, bones, (blocks, preset))
+    kinds = np.where(wall | (cavity & ~core), WALL, np.where(core, CAVITY, OUTSIDE))
+    return _to_voxels(kinds, barred, hu, (bones, blocks, preset.hu("air")))
 
 
 def _wall(hu: Array, bone: Mask, blocks: Blocks, preset: TissuePreset) -> Mask:
@@ -74,8 +76,7 @@ def _wall(hu: Array, bone: Mask, blocks: Blocks, preset: TissuePreset) -> Mask:
 
 def _cavity(hu: Array, wall: Mask, blocks: Blocks, preset: TissuePreset) -> Mask:
     """Blocks outside the wall that it encloses."""
-    voxels = np.float32(np.prod(blocks.factors))
-    mean_hu = pool_sum(hu.astype(np.float32), blocks.factors) / voxels
+    mean_hu = pool_mean(hu, blocks.factors)
     cavity = ~wall & ~outside_of(~wall, mean_hu, preset)
     cavity |= lumens(wall, preset)
     cavity |= _trabecular(wall, mean_hu, blocks, preset)
@@ -90,8 +91,7 @@ def _trabecular(shell: Mask, mean_hu: Array, blocks: Blocks, preset: TissuePrese
     pure, count = ndi.label(behind & ~dilate(shell, (1, 1, 1)), SIX)
     if count == 0:
         return np.zeros(shell.shape, dtype=bool)
-    means = ndi.mean(mean_hu, pure, np.arange(1, count + 1))
-    dense = np.append(False, means > preset.hu("trabecular"))
+    dense = np.append(False, mean_in(pure, count, mean_hu) > preset.hu("trabecular"))
     filled = grow_inside(np.asarray(dense[pure]), behind, (2, 2, 2))
     return _without_leaks(filled, shell, preset.ratio("leak"))
 
@@ -103,23 +103,23 @@ def _without_leaks(filled: Mask, shell: Mask, most: float) -> Mask:
     thin cortex only at its holes.
     """
     labels, count = ndi.label(filled, SIX)
+    where = np.flatnonzero(filled)
+    which = labels.reshape(-1)[where]
     shut, leaking = np.zeros(count + 1), np.zeros(count + 1)
-    for axis in range(3):
-        along, wall = np.moveaxis(labels, axis, 0), np.moveaxis(shell, axis, 0)
-        for one, two, bone in (
-            (along[1:], along[:-1], wall[:-1]),
-            (along[:-1], along[1:], wall[1:]),
-        ):
-            face = (one > 0) & (two == 0)
-            shut += np.bincount(one[face & bone], minlength=count + 1)
-            leaking += np.bincount(one[face & ~bone], minlength=count + 1)
+    last = filled.size - 1
+    for step in (1, filled.shape[2], filled.shape[1] * filled.shape[2]):
+        for beside in (np.minimum(where + step, last), np.maximum(where - step, 0)):
+            bone = shell.reshape(-1)[beside]
+            open_ = ~bone & ~filled.reshape(-1)[beside]
+            shut += np.bincount(which[bone], minlength=count + 1)
+            leaking += np.bincount(which[open_], minlength=count + 1)
     tight = leaking <= most * (shut + leaking)
     tight[0] = False
     return np.asarray(tight[labels])
 
 
 def _to_voxels(
-    kinds: Kinds, hu: Array, bones: Components, how: tuple[Blocks, TissuePreset]
+    kinds: npt.NDArray[np.uint8], barred: Mask, hu: Array, how: tuple[Components, Blocks, float]
 ) -> Mask:
     """Voxels without bone that are nearer to a cavity than to the outside.
 
@@ -127,38 +127,41 @@ def _to_voxels(
     together through their voxels, one step at a time and never through bone; what
     neither reaches is a pore, and filled.
     """
-    blocks, preset = how
-    inside = spread(kinds.cavity, blocks.factors, hu.shape).copy()
-    outside = spread(kinds.outside, blocks.factors, hu.shape).copy()
-    waiting = spread(kinds.wall, blocks.factors, hu.shape).copy()
-    for flags in (inside.reshape(-1), outside.reshape(-1), waiting.reshape(-1)):
-        flags[bones.index] = False
-    _advance(np.flatnonzero(waiting), inside, outside)
-    inside &= spread(~kinds.barred, blocks.factors, hu.shape)
-    inside &= hu > preset.hu("air")
-    return inside
+    bones, blocks, air_hu = how
+    voxels = spread(kinds, blocks.factors, hu.shape).copy()
+    voxels.reshape(-1)[bones.index] = BONE
+    _advance(voxels)
+    inside = voxels == CAVITY
+    where = np.flatnonzero(inside)
+    no = hu[inside] <= air_hu
+    k, rest = np.divmod(where, hu.shape[1] * hu.shape[2])
+    j, i = np.divmod(rest, hu.shape[2])
+    a, b, c = blocks.factors
+    no |= barred[k // a, j // b, i // c]
+    inside.reshape(-1)[where[no]] = False
+    return np.asarray(inside)
 
 
-def _advance(waiting: npt.NDArray[np.int64], inside: Mask, outside: Mask) -> None:
-    """Give every waiting voxel to the side that reaches it first, in place."""
-    shape = inside.shape
-    ours, theirs = inside.reshape(-1), outside.reshape(-1)
+def _advance(voxels: npt.NDArray[np.uint8]) -> None:
+    """Give every voxel of the wall to the side that reaches it first, in place."""
+    flat = voxels.reshape(-1)
+    waiting = np.flatnonzero(flat == WALL)
     while len(waiting):
-        lost = _touches(waiting, theirs, shape)
-        won = ~lost & _touches(waiting, ours, shape)
+        lost, won = _touches(waiting, voxels)
+        won &= ~lost
         if not (lost.any() or won.any()):
             break
-        theirs[waiting[lost]] = True
-        ours[waiting[won]] = True
+        flat[waiting[lost]] = OUTSIDE
+        flat[waiting[won]] = CAVITY
         waiting = waiting[~(lost | won)]
-    ours[waiting] = True
+    flat[waiting] = CAVITY
 
 
-def _touches(index: npt.NDArray[np.int64], flat: Mask, shape: tuple[int, ...]) -> Mask:
-    """Whether one of the six neighbours of each voxel is True."""
-    out = np.zeros(len(index), dtype=bool)
-    last = len(flat) - 1
-    for step in (1, shape[2], shape[1] * shape[2]):
-        out |= flat[np.minimum(index + step, last)]
-        out |= flat[np.maximum(index - step, 0)]
-    return out
+def _touches(index: npt.NDArray[np.int64], voxels: npt.NDArray[np.uint8]) -> tuple[Mask, Mask]:
+    """Whether one of each voxel's six neighbours is outside, and whether one is cavity."""
+    flat, last = voxels.reshape(-1), voxels.size - 1
+    seen = np.zeros(len(index), dtype=np.uint8)
+    for step in (1, voxels.shape[2], voxels.shape[1] * voxels.shape[2]):
+        seen |= flat[np.minimum(index + step, last)]
+        seen |= flat[np.maximum(index - step, 0)]
+    return (seen & OUTSIDE) > 0, (seen & CAVITY) > 0

@@ -65,19 +65,17 @@ def fill_slices(mask: Mask, axis: int = 0) -> Mask:
     outside, count = ndi.label(~planes, _in_plane())
     reached = np.zeros(count + 1, dtype=bool)
     for edge in (np.s_[:, 0, :], np.s_[:, -1, :], np.s_[:, :, 0], np.s_[:, :, -1]):
-        reached[np.unique(outside[edge])] = True
+        reached[outside[edge]] = True
     reached[0] = False
     return np.moveaxis(~reached[outside], 0, axis)
 
 
-def largest(labels: Array, count: int) -> Mask:
-    """Where the largest of `count` components is; nowhere if there is none."""
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    if count == 0:
-        return np.zeros(labels.shape, dtype=bool)
-    found: Mask = labels == int(np.argmax(sizes))
-    return found
+def mean_in(labels: Array, count: int, values: Array) -> Array:
+    """Mean of the values over each of `count` components, from label 1 on."""
+    where = np.flatnonzero(labels)
+    which = labels.reshape(-1)[where]
+    total = np.bincount(which, values.reshape(-1)[where], count + 1)
+    return total[1:] / np.maximum(np.bincount(which, minlength=count + 1)[1:], 1)
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:

@@ -37,9 +37,28 @@ def pool_max(values: Array, factors: Factors) -> Array:
     return _pool(values, factors, np.maximum)
 
 
-def pool_sum(values: Array, factors: Factors) -> Array:
-    """Sum of each block in the dtype of `values`: choose one that holds it."""
-    return _pool(values, factors, np.add)
+def pool_mean(values: Array, factors: Factors) -> npt.NDArray[np.float32]:
+    """Mean of each block; of what is there in a last, partial block."""
+    sums = values
+    for axis in range(3):
+        step = factors[axis]
+        if step == 1:
+            continue
+        lead = (slice(None),) * axis
+        # Sums of integers stay exact; only the first step copies a large part, widened.
+        kind = np.int32 if values.dtype.kind == "i" else np.float32
+        pooled = sums[(*lead, slice(0, None, step))].astype(kind)
+        for offset in range(1, step):
+            part = sums[(*lead, slice(offset, None, step))]
+            pooled[(*lead, slice(0, part.shape[axis]))] += part
+        sums = pooled
+    means = sums.astype(np.float32)
+    for axis, step in enumerate(factors):
+        full, rest = divmod(values.shape[axis], step)
+        there = np.full(-(-values.shape[axis] // step), step, dtype=np.float32)
+        there[full:] = rest
+        means /= there.reshape([-1 if a == axis else 1 for a in range(3)])
+    return means
 
 
 def spread(coarse: Array, factors: Factors, shape: tuple[int, ...]) -> Array:
@@ -64,3 +83,10 @@ def _pool(values: Array, factors: Factors, combine: np.ufunc) -> Array:
             combine(target, part, out=target)
         values = pooled
     return values
+
+
+def values_at(values: Array, index: npt.NDArray[np.int64]) -> Array:
+    """Values at flat indices (C order) of an array that may be a view without that order."""
+    k, rest = np.divmod(index, values.shape[1] * values.shape[2])
+    j, i = np.divmod(rest, values.shape[2])
+    return np.asarray(values[k, j, i])

@@ -37,7 +37,7 @@ def outside_of(free: Mask, mean_hu: Array, preset: TissuePreset) -> Mask:
         for end in (0, -1):
             face = np.take(free, [end], axis=axis)
             marrow = _marrow_holes(face, np.take(mean_hu, [end], axis=axis), axis, preset)
-            reached[np.unique(np.take(labels, [end], axis=axis)[face & ~marrow])] = True
+            reached[np.take(labels, [end], axis=axis)[face & ~marrow]] = True
     reached[0] = False
     return np.asarray(reached[labels])
 
@@ -88,9 +88,12 @@ def _marrow_holes(face: Mask, mean_hu: Array, axis: int, preset: TissuePreset) -
     holes, count = ndi.label(enclosed, SIX)
     if count == 0:
         return enclosed
-    number = np.arange(1, count + 1)
-    means = ndi.mean(mean_hu, holes, number)
-    uneven = ndi.standard_deviation(mean_hu, holes, number) > preset.hu("canal_uneven")
+    where = holes > 0
+    which, values = holes[where], mean_hu[where].astype(np.float64)
+    size = np.bincount(which, minlength=count + 1)[1:]
+    means = np.bincount(which, values, count + 1)[1:] / size
+    squares = np.bincount(which, values * values, count + 1)[1:] / size
+    uneven = np.sqrt(np.maximum(squares - means * means, 0)) > preset.hu("canal_uneven")
     low, high = preset.hu("canal_low"), preset.hu("canal_high")
     keep = ((means < low) | (means > high) | uneven) & (means > preset.hu("air"))
     return np.asarray(np.append(False, keep)[holes])

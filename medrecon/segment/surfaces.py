@@ -31,7 +31,9 @@ def neighbours_of(index: Ints, shape: tuple[int, ...]) -> Ints:
     for axis, step in enumerate(strides_of(shape)):
         found.append(index[place[axis] > 0] - step)
         found.append(index[place[axis] < shape[axis] - 1] + step)
-    return np.unique(np.concatenate(found))
+    every = np.concatenate(found)
+    every.sort()
+    return every[np.diff(every, prepend=-1) > 0]
 
 
 def on_outer_flank(index: Ints, inside: Mask, image: Array) -> Mask:
@@ -114,6 +116,9 @@ def inward_walks(values: Array, index: Ints, spacing_kji_mm: tuple[float, float,
         slopes.append(ahead / np.float32(mm))
     length = np.sqrt(sum(s * s for s in slopes))
     length = np.maximum(length, np.float32(1e-6))
-    k, j, i = (s / length / np.float32(mm) for s, mm in zip(slopes, spacing_kji_mm, strict=True))
+    k, j, i = (
+        (s / length / np.float32(mm)).astype(np.float32)
+        for s, mm in zip(slopes, spacing_kji_mm, strict=True)
+    )
     x, y, z = (p.astype(np.float32) for p in place)
     return Walk((x, y, z), (k, j, i), shape)

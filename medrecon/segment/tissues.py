@@ -14,9 +14,10 @@ from medrecon.segment.hu import verify_hu
 from medrecon.segment.lungs import find_air
 from medrecon.segment.presets import preset
 from medrecon.segment.skin import find_skin
+from medrecon.segment.soft import find_soft
 
 # In the order of work; a request is answered in this order whatever its own.
-TISSUES = ("skin", "bone", "lung_left", "lung_right", "airway")
+TISSUES = ("skin", "bone", "lung_left", "lung_right", "airway", "fat", "muscle")
 GROUPS = {"lungs": ("lung_left", "lung_right")}
 
 
@@ -91,4 +92,7 @@ def _steps(names: Sequence[str]) -> list[Step]:
         steps.append(lambda volume, body: {"bone": find_bone(volume, body, preset("bone"))})
     if not {"lung_left", "lung_right", "airway"}.isdisjoint(names):
         steps.append(find_air)
+    soft = tuple(name for name in ("fat", "muscle") if name in names)
+    if soft:
+        steps.append(lambda volume, body: find_soft(volume, body, soft))
     return steps
