@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medrecon.errors import ModelError, ModelHashError, ModelUntrustedError, OutputError
-from medrecon.models.known import KnownModel
-from medrecon.models.store import user_folder
+from medrecon.models.install import add
+from medrecon.models.known import KnownModel, known_model
+from medrecon.models.store import InstalledModel, user_folder
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes that are there, and how many there will be if the server says so."""
@@ -19,6 +20,22 @@ Progress = Callable[[int, int | None], None]
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 60.0
 MAX_ARCHIVE_BYTES = 16 << 30
+
+
+def pull(
+    name: str, *, accept_license: bool = False, progress: Progress | None = None
+) -> InstalledModel:
+    """Fetch a known model and install it among the person's own.
+
+    Raises
+    ------
+    ModelMissingError
+        If no model of that name is known.
+    ModelError, ArchiveError, OutputError
+        As `fetch` and `install.add`.
+    """
+    archive = fetch(known_model(name), accept_license=accept_license, progress=progress)
+    return add(archive)
 
 
 def fetch(

@@ -47,8 +47,10 @@ def write_weights(
         Store floating-point tensors as float16: half the size, a relative rounding of
         at most 2⁻¹¹ a weight.
     """
+    # Cloned: networks with shared parts (DynUNet) list one tensor under two names, which
+    # safetensors refuses to write.
     kept = {
-        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
+        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().clone().contiguous()
         for k, v in sorted(tensors.items())
     }
     content = save(kept)

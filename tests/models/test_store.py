@@ -30,6 +30,8 @@ from medrecon.models import (
     verify,
     write_manifest,
 )
+from medrecon.models.allowed import ALLOWED
+from medrecon.models.manifest import Literal
 from medrecon.models.networks import build_network
 from medrecon.models.store import load_weights, open_model
 from medrecon.models.weights import tensors_from_bytes, write_weights
@@ -168,3 +170,44 @@ def test_importing_the_models_room_loads_no_torch() -> None:
         "sys.exit(any(m.split('.')[0] in ('torch', 'monai') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_that_two_names_share_can_be_written(tmp_path: Path) -> None:
+    shared = torch.ones(3)
+    write_weights({"a": shared, "b": shared}, tmp_path / "w.safetensors")
+    back = tensors_from_bytes((tmp_path / "w.safetensors").read_bytes(), "w")
+    assert torch.equal(back["a"], back["b"])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("BasicUNet", {"spatial_dims": 3, "out_channels": 2, "features": [4, 4, 4, 4, 4, 4]}),
+        ("SegResNet", {"in_channels": 1, "out_channels": 2, "init_filters": 8}),
+        ("SegResNetDS", {"in_channels": 1, "out_channels": 2, "init_filters": 8}),
+        ("SwinUNETR", {"in_channels": 1, "out_channels": 2, "feature_size": 12}),
+        (
+            "DynUNet",
+            {
+                "spatial_dims": 3,
+                "in_channels": 1,
+                "out_channels": 2,
+                "kernel_size": [3, 3, 3],
+                "strides": [1, 2, 2],
+                "upsample_kernel_size": [2, 2],
+                "filters": [4, 8, 8],
+                "norm_name": ["INSTANCE", {"affine": True}],
+            },
+        ),
+    ],
+)
+def test_every_network_of_the_list_is_built_saved_and_built_again(
+    tmp_path: Path, name: str, arguments: dict[str, Literal]
+) -> None:
+    network = build_network(NetworkSpec(name, arguments))
+    write_weights(network.state_dict(), tmp_path / "w.safetensors")
+    weights = tensors_from_bytes((tmp_path / "w.safetensors").read_bytes(), name)
+    again = build_network(NetworkSpec(name, arguments), weights)
+    assert set(ALLOWED) >= {name}
+    expected = network.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in again.state_dict().items())
