@@ -115,6 +115,11 @@ class Layout:
         rows, columns = self.slices[0].shape
         return columns, rows, len(self.slices)
 
+    @property
+    def normal(self) -> Vectors:
+        """Unit vector along which the slices are ordered."""
+        return np.cross(self.row, self.column)
+
     def grid(self) -> Geometry:
         """The stored voxels' grid, sheared if the stack is tilted.
 

@@ -108,6 +108,7 @@ class Meaning:
     instance_number: int | None
     stack: str = ""
     units: str = ""
+    nominal_tilt_degrees: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,7 @@ def meaning(a: Attributes) -> Meaning:
         instance_number=a.integer(tags.INSTANCE_NUMBER),
         stack=a.text(tags.STACK_ID),
         units=_real_world_units(a),
+        nominal_tilt_degrees=a.number(tags.GANTRY_TILT) or 0.0,
     )
 
 
