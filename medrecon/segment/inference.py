@@ -15,7 +15,7 @@ from medrecon.models.manifest import Blend, Sampling
 from medrecon.segment.contract import Progress
 from medrecon.segment.device import repeatable_inference
 from medrecon.segment.stores import AllLogits, LogitStore, TopLogits
-from medrecon.segment.tiles import Predictor, Shape, Tiling, run_tiles
+from medrecon.segment.tiles import HALF_SUMS_BYTES, Predictor, Shape, Tiling, run_tiles
 
 FloatField = npt.NDArray[np.float32]
 
@@ -73,8 +73,10 @@ class Plan:
     def memory_bytes(self) -> int:
         """Bytes of the sums and of what is kept, without the network's own."""
         layer = math.prod(self.grid) // max(self.grid) * self.tile[self.tiling.axis]
+        sums = 4 * layer * self.classes
         kept = 4 * self.classes if self.keeps_all else 4 * 3
-        return 4 * layer * (self.classes + 1) + kept * math.prod(self.grid)
+        half = 2 if sums > HALF_SUMS_BYTES else 1
+        return sums // half + 4 * layer + kept * math.prod(self.grid)
 
     def __str__(self) -> str:
         tile = "×".join(map(str, self.tile))

@@ -7,6 +7,7 @@ is finished goes to a store that keeps less (`stores`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
@@ -22,6 +23,10 @@ Predictor = Callable[[torch.Tensor], torch.Tensor]
 # A Gaussian's deviation as a share of the tile, as nnU-Net and MONAI use it.
 SIGMA_SHARE = 0.125
 SMALLEST_WEIGHT = 1e-3
+# Above this, a layer's sums are kept in float16: a hundred classes of a whole body at
+# full resolution fit in no other way, and a rounding of 2⁻¹¹ of a logit moves no surface
+# by a hundredth of a voxel.
+HALF_SUMS_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,9 @@ class _Layer:
         """Add one tile's logits, (class, *tile)."""
         if self._sums is None:
             shape = (len(logits), *self._total.shape)
-            self._sums = torch.zeros(shape, device=self._total.device)
+            large = math.prod(shape) * 4 > HALF_SUMS_BYTES
+            dtype = torch.float16 if large else torch.float32
+            self._sums = torch.zeros(shape, dtype=dtype, device=self._total.device)
         place = list(corner)
         place[self._tiling.axis] -= self._start
         window = _window(place, self._tiling.tile)
@@ -146,9 +153,10 @@ class _Layer:
         done, axis = start - self._start, self._tiling.axis
         if done == 0 or self._sums is None:
             return
-        total = self._total.narrow(axis, 0, min(done, self._total.shape[axis]))
-        sums = self._sums.narrow(axis + 1, 0, total.shape[axis])
-        store.write(self._start, axis, sums / total)
+        for n in range(min(done, self._total.shape[axis])):
+            # Plane by plane: a quotient of the whole layer would need as much memory again.
+            plane = self._sums.narrow(axis + 1, n, 1).float()
+            store.write(self._start + n, axis, plane.div_(self._total.narrow(axis, n, 1)))
         _shift(self._sums, axis + 1, done)
         _shift(self._total, axis, done)
         self._start = start

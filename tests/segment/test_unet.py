@@ -259,6 +259,14 @@ def test_many_classes_keep_only_their_largest_logits() -> None:
     assert "tiles of 32×24×16 on cpu" in str(large)
 
 
+def test_a_whole_body_of_104_structures_needs_no_more_than_six_gigabytes_for_logits() -> None:
+    whole_body = Sampling((1.5, 1.5, 1.5), "RAS", (96, 96, 96), 0.25)
+    plan = plan_inference((512, 512, 400), 105, whole_body, torch.device("cpu"))
+    # float16 sums of 105 classes over 96 × 512 × 400 voxels, 4.1 GB, and 12 bytes a voxel.
+    assert plan.memory_bytes == 96 * 512 * 400 * (2 * 105 + 4) + 12 * 512 * 512 * 400
+    assert plan.memory_bytes < 6e9
+
+
 def test_the_same_image_gives_the_same_bytes(model: InstalledModel) -> None:
     volume = balls(turned(5.0))
     first, second = (UnetSegmenter(model, "cpu").segment(volume) for _ in range(2))
