@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from medrecon.core import Modality, SliceStack, Volume
 
@@ -15,6 +15,10 @@ METAL_HU = 3000
 LEAST_METAL_ML = 0.05
 # Halfway from air to fat: tissue.
 TISSUE_HU = -500
+# Truncation is looked for in pixels of this size, and in what is at least twice three of
+# them thick and a middle pixel: tables and head rests are thinner.
+COARSE_MM = 3.0
+THINNEST = 3
 # Of the border of the measured field, in one slice.
 TOUCHING_PART = 0.02
 
@@ -62,21 +66,23 @@ def _voxel_ml(image: Volume | SliceStack) -> float:
 
 
 def _is_cut(image: Volume | SliceStack, k: int) -> bool:
-    plane = image.array[:, :, k]
-    edge = np.zeros(plane.shape, np.bool_)
-    edge[[0, -1], :] = edge[:, [0, -1]] = True
+    """Whether something thicker than a table reaches the edge of what was measured."""
+    stride = max(1, round(COARSE_MM / max(_pixel_mm(image))))
+    plane = image.array[::stride, ::stride, k]
+    hidden = np.zeros(plane.shape, np.bool_)
     if image.unmeasured is not None:
-        hidden = np.broadcast_to(image.unmeasured, image.array.shape)[:, :, k]
-        edge = (edge | _beside(hidden)) & ~hidden
-    along = np.count_nonzero(edge)
-    return int(np.count_nonzero(plane[edge] > TISSUE_HU)) > TOUCHING_PART * int(along)
+        hidden = np.broadcast_to(image.unmeasured, image.array.shape)[::stride, ::stride, k]
+    tissue = (plane > TISSUE_HU) | hidden
+    # What lies beyond the edge counts as tissue here, else the edge would be eaten away.
+    thick = binary_erosion(tissue, iterations=THINNEST, border_value=1)
+    thick = binary_dilation(thick, iterations=THINNEST) & tissue
+    edge = binary_dilation(hidden)
+    edge[[0, -1], :] = edge[:, [0, -1]] = True
+    edge &= ~hidden
+    return int(np.count_nonzero(thick & edge)) > TOUCHING_PART * int(np.count_nonzero(edge))
 
 
-def _beside(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Pixels with a neighbour in the mask."""
-    grown = mask.copy()
-    grown[1:] |= mask[:-1]
-    grown[:-1] |= mask[1:]
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    return grown
+def _pixel_mm(image: Volume | SliceStack) -> tuple[float, float]:
+    if isinstance(image, Volume):
+        return image.geometry.spacing_mm[:2]
+    return image.pixel_spacing_mm
