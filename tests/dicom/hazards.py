@@ -137,7 +137,7 @@ def gantry_tilt_20_degrees(folder: Path) -> Plan:
 
 @hazard()
 def slope_differs_per_slice(folder: Path) -> Plan:
-    plan = stack()
+    plan = stack(bits=(16, 16, 15))
 
     def change(k: int, ds: Dataset, _: Array) -> Array:
         slope, intercept = 0.25 + 0.01 * k, -1024.0 - 3 * k

@@ -125,7 +125,7 @@ def float_pixels_with_undefined_values(folder: Path) -> Plan:
 
 @hazard()
 def fractional_slope_and_intercept(folder: Path) -> Plan:
-    return plain(folder, stack(slope=0.125, intercept=-1024.5))
+    return plain(folder, stack(slope=0.125, intercept=-1024.5, bits=(16, 16, 15)))
 
 
 @hazard()
@@ -135,7 +135,8 @@ def values_beyond_16_bits(folder: Path) -> Plan:
 
 @hazard()
 def padding_range(folder: Path) -> Plan:
-    plan = stack(extra={"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 65500})
+    extra = {"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 65500}
+    plan = stack(bits=(16, 16, 15), extra=extra)
 
     def change(_: int, ds: Dataset, pixels: Array) -> Array:
         ds["PixelPaddingValue"].VR = ds["PixelPaddingRangeLimit"].VR = "US"

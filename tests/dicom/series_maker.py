@@ -66,7 +66,7 @@ class Plan:
     intercept: float = -1024.0
     syntax: str = EXPLICIT
     signed: bool = False
-    bits: tuple[int, int, int] = (16, 16, 15)  # allocated, stored, high bit
+    bits: tuple[int, int, int] = (16, 12, 11)  # allocated, stored, high bit
     thickness: float | None = 2.0
     extra: dict[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()

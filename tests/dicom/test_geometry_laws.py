@@ -44,6 +44,7 @@ def random_plan(seed: int) -> Plan:
         shape=(13, 11),
         slopes=tuple(slopes),
         signed=True,
+        bits=(16, 16, 15),
         intercept=0.0,
     )
 

@@ -1,0 +1,120 @@
+"""medrecon, SimpleITK, MONAI and dcm2niix on the hazard folders, one line each.
+
+python benchmarks/hazards.py [--markdown FILE] [--only NAME]
+
+The folders are those of `tests/dicom/hazards*.py`; the voxels of each are a linear
+field in millimetres, so every image can be judged on whatever grid it lies. A reader is
+
+- right: it returns the volume, or refuses where a refusal is due,
+- refuses: it gives up on a series that has a right volume,
+- SILENT: it returns an image that is wrong, without an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dicom"))
+
+import hazards_files  # noqa: F401 (completes HAZARDS)
+import hazards_series  # noqa: F401
+import hazards_stored  # noqa: F401
+import numpy as np
+from hazards import HAZARDS, Hazard
+from judge import verdict
+from peers import peer_folder
+from series_maker import Plan
+
+ONE = Path(__file__).with_name("hazards_one.py")
+READERS = ("medrecon", "SimpleITK", "MONAI", "dcm2niix")
+SECONDS = 60
+
+
+def outcome(reader: str, hazard: Hazard, folder: Path, truth: Plan | None) -> str:
+    """One reader on one folder, in a process of its own."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, ONE, reader, folder / hazard.entry, out]
+        if reader == "dcm2niix":
+            command.append(peer_folder() / "dcm2niix")
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return "refuses (hangs)" if truth is not None else "right (hangs)"
+        images = sorted(Path(out).glob("*.npz"))
+        if done.returncode or not images:
+            crash = f" (signal {-done.returncode})" if done.returncode < 0 else ""
+            return ("refuses" if truth is not None else "right") + crash
+        if truth is None:
+            return "SILENT"
+        return "right" if _any_right(images, hazard, truth) else "SILENT"
+
+
+def _any_right(images: list[Path], hazard: Hazard, truth: Plan) -> bool:
+    """A reader that leaves several images is right if one of them is."""
+    for path in images:
+        image = np.load(path)
+        wrong = verdict(
+            image["values"].astype(float),
+            image["affine_lps"],
+            truth,
+            measured=image.get("measured"),
+            tolerance=hazard.tolerance,
+            corners=hazard.name.startswith(("padding", "float")),
+        )
+        if not wrong:
+            return True
+    return False
+
+
+def table(rows: dict[str, dict[str, str]]) -> str:
+    """Markdown, with sums."""
+    lines = ["| hazard | " + " | ".join(READERS) + " |", "|---|" + "---|" * len(READERS)]
+    for name, row in rows.items():
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(row[r] for r in READERS) + " |")
+    sums = []
+    for reader in READERS:
+        count = Counter(row[reader].split(" (")[0] for row in rows.values())
+        sums.append(f"{count['right']} right, {count['refuses']} refuses, {count['SILENT']} silent")
+    lines.append(f"| **{len(rows)} folders** | " + " | ".join(sums) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--markdown", type=Path)
+    options.add_argument("--only")
+    chosen = options.parse_args()
+    rows: dict[str, dict[str, str]] = {}
+    with tempfile.TemporaryDirectory() as root:
+        for hazard in HAZARDS:
+            if chosen.only and chosen.only not in hazard.name:
+                continue
+            folder = Path(root) / hazard.name
+            truth = hazard.make(folder)
+            rows[hazard.name] = {r: outcome(r, hazard, folder, truth) for r in READERS}
+            print(hazard.name, json.dumps(rows[hazard.name]), flush=True)
+    text = table(rows)
+    print(text)
+    if chosen.markdown:
+        chosen.markdown.parent.mkdir(parents=True, exist_ok=True)
+        chosen.markdown.write_text(HEADER + text + "\n")
+    return 0 if all(row["medrecon"].startswith("right") for row in rows.values()) else 1
+
+
+HEADER = """# What readers make of difficult series
+
+Made by `python benchmarks/hazards.py --markdown docs/reference/dicom-hazards.md`. Every
+folder is a small phantom series with one hazard; *right* is the right volume or, where
+there is none, a refusal; *refuses* is an error where a right volume exists; *SILENT* is
+a wrong image without an error.
+
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())
