@@ -28,6 +28,10 @@ from medrecon.errors import (
 )
 
 
+# Slices compared at a time: a series copied twice must not take its memory twice.
+TWINS_AT_ONCE = 16
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What the user allows.
@@ -208,25 +212,31 @@ class _Reading:
 
     def _compare_twins(self, layout: Layout, array: npt.NDArray[np.generic]) -> None:
         """Further slices at a position must hold the same values, else nobody knows which."""
-        for start in range(0, len(layout.twins), 16):
-            part = layout.twins[start : start + 16]
+        for start in range(0, len(layout.twins), TWINS_AT_ONCE):
+            part = layout.twins[start : start + TWINS_AT_ONCE]
             slices = [s for _, s in part]
             transforms = _transforms(slices, self.series)
             try:
                 found = fetch(slices, transforms, array.dtype, self.limits, self.decoder)
             except TooWideError:
-                found = None
+                raise self._differ(layout) from None
             for n, (at, twin) in enumerate(part):
-                if (
-                    found is None
-                    or not _same_place(twin, layout.positions_mm[at])
-                    or n in found.failed
-                    or not np.array_equal(found.array[:, :, n], array[:, :, at])
-                ):
-                    raise DuplicateSliceError(
-                        f"{len(layout.twins)} slice(s) of series {self.series.number} share a "
-                        f"position with another whose pixels differ; export the series again"
+                if n in found.failed and self.options.skip_bad:
+                    continue
+                if n in found.failed:
+                    raise PixelDataError(
+                        f"a second slice at one position of series {self.series.number}: "
+                        f"{found.failed[n]}; pass --skip-bad to use the first"
                     )
+                same = np.array_equal(found.array[:, :, n], array[:, :, at])
+                if not (same and _same_place(twin, layout.positions_mm[at])):
+                    raise self._differ(layout)
+
+    def _differ(self, layout: Layout) -> DuplicateSliceError:
+        return DuplicateSliceError(
+            f"{len(layout.twins)} slice(s) of series {self.series.number} share a position with "
+            "another whose pixels differ; export the series again"
+        )
 
     def _fill(self, array: npt.NDArray[np.generic], fetched: Fetched) -> None:
         """Padding that has no stated stand-in becomes the lowest measured value."""

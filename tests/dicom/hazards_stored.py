@@ -36,6 +36,8 @@ SYNTAXES = {
     "htj2k": "1.2.840.10008.1.2.4.201",
 }
 
+BASELINE = "1.2.840.10008.1.2.4.50"
+
 
 def _encoded(name: str, syntax: str) -> None:
     def make(folder: Path) -> Plan:
@@ -85,6 +87,12 @@ def bits_stored_at_the_top_of_the_word(folder: Path) -> Plan:
 def eight_bits(folder: Path) -> Plan:
     plan = stack(bits=(8, 8, 7), slope=4.0, intercept=-450.0)
     return plain(folder, plan)
+
+
+# Steps of 4 HU (2 HU of rounding) and one or two of them lost to the DCT; slices differ by 22.
+@hazard(tolerance=10.5)
+def jpeg_baseline(folder: Path) -> Plan:
+    return plain(folder, stack(bits=(8, 8, 7), slope=4.0, intercept=-450.0, syntax=BASELINE))
 
 
 @hazard()
