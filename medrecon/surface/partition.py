@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.weld import weld
+from medrecon.surface.intersections import self_intersections
 from medrecon.surface.topology import doubled_area_vectors, faults_at
 
 Vertices = npt.NDArray[np.float32]
@@ -70,6 +71,9 @@ def settle(
 ) -> Partition:
     """The partition with its groups taken apart until the quotient is a valid solid.
 
+    Faces that go through one another are taken apart as well, unless they did so in
+    the mesh itself.
+
     Parameters
     ----------
     partition : Partition
@@ -90,24 +94,32 @@ def settle(
     else:
         changed = partition.group != since.group
         changed[since.group[changed]] = True
+    uncrossed = np.zeros(len(changed), np.bool_)
     while True:
-        bad = _faulty(partition, corner, changed)
-        if not bad.any():
-            return partition
-        bad = _until_something_can_part(bad, partition, corner)
-        before, partition = partition, partition.without(bad, vertices_mm)
-        changed = bad[before.group]
+        near = _with_neighbours(changed, corner)
+        uncrossed |= near
+        bad = _faulty(partition, corner, near)
+        solid = not bad.any()
+        if solid:
+            bad = _crossing(partition, corner, uncrossed)
+            uncrossed[:] = False
+        parting = _until_something_can_part(bad, partition, corner)
+        if parting is None:
+            if solid:
+                return partition
+            raise ValueError("a mesh that is no valid solid cannot be decimated into one")
+        changed = parting[partition.group]
+        partition = partition.without(parting, vertices_mm)
         touched = changed[faces].any(axis=1)
         corner[touched] = partition.group[faces[touched]]
 
 
-def _faulty(partition: Partition, corner: Faces, changed: Mask) -> Mask:
+def _faulty(partition: Partition, corner: Faces, near: Mask) -> Mask:
     """Groups at which the quotient is no solid that survives a float32 file.
 
-    Only changed groups and their neighbours are looked at, since a fault cannot arise
-    elsewhere: the faces around every other vertex are what they were.
+    Only groups that were taken apart and their neighbours are `near`: a fault cannot
+    arise elsewhere, for the faces around every other vertex are what they were.
     """
-    near = _with_neighbours(changed, corner)
     around = between(corner[near[corner].any(axis=1)])
     bad = faults_at(around, near)
     used = np.zeros(len(near), np.bool_)
@@ -115,26 +127,39 @@ def _faulty(partition: Partition, corner: Faces, changed: Mask) -> Mask:
     # A group that is in no face any more: a piece, or a part of one, that vanished.
     lost = near & ~used
     bad[partition.group[lost[partition.group]]] = True
-    bad |= _coincident(partition.place_mm, between(corner), changed)
+    bad |= _coincident(partition.place_mm, between(corner))
     flat = (doubled_area_vectors(partition.place_mm, around) == 0).all(axis=0)
     bad[around[flat].ravel()] = True
     return bad
 
 
-def _until_something_can_part(bad: Mask, partition: Partition, corner: Faces) -> Mask:
-    """The bad groups, and their surroundings as far as the first that has several vertices."""
+def _crossing(partition: Partition, corner: Faces, near: Mask) -> Mask:
+    """Groups at faces that go through one another, of which one at least is near."""
+    quotient = between(corner)
+    among = None if near.all() else np.asarray(near[quotient].any(axis=1))
+    pairs = self_intersections(partition.place_mm, quotient, among=among)
+    bad = np.zeros(len(near), np.bool_)
+    bad[quotient[pairs.ravel()].ravel()] = True
+    return bad
+
+
+def _until_something_can_part(bad: Mask, partition: Partition, corner: Faces) -> Mask | None:
+    """The bad groups, and their surroundings as far as the first that has several vertices.
+
+    None if there is no such group, or nothing bad.
+    """
     joined = np.bincount(partition.group, minlength=len(bad)) > 1
     while not (bad & joined).any():
         grown = _with_neighbours(bad, corner)
         if (grown == bad).all():
-            raise ValueError("a mesh that is no valid solid cannot be decimated into one")
+            return None
         bad = grown
     return bad
 
 
-def _coincident(place_mm: Vertices, quotient: Faces, changed: Mask) -> Mask:
+def _coincident(place_mm: Vertices, quotient: Faces) -> Mask:
     """Groups whose places are one point in float32: a reader would join them."""
-    bad = np.zeros(len(changed), np.bool_)
+    bad = np.zeros(len(place_mm), np.bool_)
     used = bad.copy()
     used[quotient.ravel()] = True
     at = np.flatnonzero(used)
