@@ -41,13 +41,13 @@ def frame_slices(source: Source, header: Header, limits: Limits) -> tuple[Slice,
     layout = pixel_format(whole, header)
     if layout is None or header.pixels is None or layout.frames < 1:
         return ()
-    if layout.frames > limits.frames:
-        raise ResourceError(f"{layout.frames:,} frames; at most {limits.frames:,} are read")
     least = -(-layout.frame_bits * layout.frames // 8)
     if header.pixels.encapsulated:
         least = 8 * layout.frames  # an item's head each
     if least > header.pixels.length:
         raise MalformedError("more frames than the pixel data can hold")
+    if layout.frames > limits.frames:
+        raise ResourceError(f"{layout.frames:,} frames; at most {limits.frames:,} are read")
     shared = _flat(next(whole.items(tags.SHARED_GROUPS), {}))
     groups = [_flat(item) for item in whole.items(tags.PER_FRAME_GROUPS)]
     if groups and len(groups) != layout.frames:

@@ -15,7 +15,6 @@ from medrecon.dicom.walker import (
     walk,
     walk_dataset,
 )
-from medrecon.errors import ResourceError
 
 # Most headers of CT slices are shorter; vendors' private blocks take a second turn.
 FIRST_READ = 1 << 13
@@ -29,9 +28,8 @@ def read_header(source: Source, limits: Limits) -> tuple[Source, Header] | None:
     Raises
     ------
     MalformedError
-        If the file begins as DICOM does and is broken before its pixel data.
-    ResourceError
-        If the header is larger than the limit.
+        If the file begins as DICOM does and is broken before its pixel data, or its
+        header is larger than the limit.
     """
     head = source.head(FIRST_READ)
     if not looks_like_dicom(head):
@@ -62,7 +60,7 @@ def _inflated_header(source: InflatedSource, outer: Header, limits: Limits) -> H
 def _longer(source: Source, head: bytes, needed: int, limits: Limits) -> bytes:
     """More of the file: what is needed, and at least four times what there was."""
     if needed > limits.header_bytes:
-        raise ResourceError(
+        raise MalformedError(
             f"a header of more than {limits.header_bytes >> 20} MiB; no image has one"
         )
     longer = source.head(min(max(needed, 4 * len(head)), limits.header_bytes))

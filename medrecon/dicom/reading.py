@@ -27,7 +27,6 @@ from medrecon.errors import (
     UsageError,
 )
 
-
 # Slices compared at a time: a series copied twice must not take its memory twice.
 TWINS_AT_ONCE = 16
 

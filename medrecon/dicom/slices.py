@@ -192,7 +192,7 @@ def pixel_format(a: Attributes, header: Header) -> PixelFormat | None:
         signed=signed,
         samples=a.short(tags.SAMPLES_PER_PIXEL) or 1,
         photometric=a.text(tags.PHOTOMETRIC).upper(),
-        frames=1 if frames is None else frames,
+        frames=frames or 1,  # some writers state 0 for one
         transfer_syntax=header.transfer_syntax,
         big_endian=header.big_endian,
         padding=_padding(a, signed, allocated),
@@ -273,9 +273,13 @@ def moment(a: Attributes) -> Moment:
             )
         ),
         temporal=float(index[0]) if index else a.number(tags.TEMPORAL_POSITION),
-        trigger=next((t for t in (phase, trigger, delay) if t is not None), None),
+        trigger=_first(phase, trigger, delay),
         acquisition=a.number(tags.ACQUISITION_NUMBER),
-        time=_seconds(a.text(tags.ACQUISITION_TIME)) or _seconds(a.text(tags.CONTENT_TIME)),
+        time=_first(
+            _seconds(a.text(tags.FRAME_DATETIME)[8:]),
+            _seconds(a.text(tags.ACQUISITION_TIME)),
+            _seconds(a.text(tags.CONTENT_TIME)),
+        ),
     )
 
 
@@ -312,6 +316,11 @@ def _padding(a: Attributes, signed: bool, allocated: int) -> tuple[int, int] | N
     if signed and allocated <= 16:
         ends = [e - 65536 if e >= 32768 else e for e in ends]
     return min(ends), max(ends)
+
+
+def _first(*values: float | None) -> float | None:
+    """The first value that is stated."""
+    return next((v for v in values if v is not None), None)
 
 
 def _seconds(time: str) -> float | None:
