@@ -216,7 +216,7 @@ def _htj2k(payload: bytes) -> Any:
     """OpenJPH where imagecodecs has it (two threads), else OpenJPEG (one at a time)."""
     import imagecodecs
 
-    if imagecodecs.HTJ2K.available:
+    if getattr(getattr(imagecodecs, "HTJ2K", None), "available", False):
         return imagecodecs.htj2k_decode(payload)
     import openjpeg
 
