@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.bool_]
 _PAIRS = 1_000_000
 """Pairs handed out at a time, about: the arrays of one list fit in the cache's reach."""
 
-_GRID = 128
+_GRID = 256
 """Cells along each axis of the table that tells which boxes lie near the marked ones."""
 
 _AXIS_BITS = 20

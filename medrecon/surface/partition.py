@@ -67,12 +67,16 @@ def between(corner: Faces) -> Faces:
 
 
 def settle(
-    partition: Partition, vertices_mm: Vertices, faces: Faces, *, since: Partition | None = None
+    partition: Partition,
+    vertices_mm: Vertices,
+    faces: Faces,
+    *,
+    since: Partition | None = None,
+    crossing: bool = True,
 ) -> Partition:
     """The partition with its groups taken apart until the quotient is a valid solid.
 
-    Faces that go through one another are taken apart as well, unless they did so in
-    the mesh itself.
+    Only groups of several vertices and what surrounds them are looked at.
 
     Parameters
     ----------
@@ -82,6 +86,9 @@ def settle(
     since : Partition or None
         A partition of the same mesh that is settled, and that differs only by groups
         that have been taken apart since: only their surroundings are looked at.
+    crossing : bool
+        Take also apart what makes faces go through one another, unless they did so
+        in the mesh itself.
 
     Raises
     ------
@@ -90,7 +97,7 @@ def settle(
     """
     corner = partition.group[faces]
     if since is None:
-        changed = np.ones(len(partition.group), np.bool_)
+        changed = np.bincount(partition.group, minlength=len(partition.group)) > 1
     else:
         changed = partition.group != since.group
         changed[since.group[changed]] = True
@@ -100,6 +107,8 @@ def settle(
         uncrossed |= near
         bad = _faulty(partition, corner, near)
         solid = not bad.any()
+        if solid and not crossing:
+            return partition
         if solid:
             bad = _crossing(partition, corner, uncrossed)
             uncrossed[:] = False

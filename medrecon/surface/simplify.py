@@ -100,16 +100,32 @@ def _again(places: Vertices, faces: Faces, target: int) -> Partition:
 
 
 def _within(vertices: Vertices, faces: Faces, tolerance_mm: float) -> Partition:
-    partition = collapse_within(vertices, faces, _LIMIT_FACTOR * tolerance_mm)
-    partition = settle(partition, vertices, faces)
-    doubtful = np.arange(len(vertices))
+    collapsed = collapse_within(vertices, faces, _LIMIT_FACTOR * tolerance_mm)
+    partition = settle(collapsed, vertices, faces, crossing=False)
+    partition = _returned(partition, vertices, faces, np.arange(len(vertices)), tolerance_mm)
     while True:
-        strayed = _strayed(partition, vertices, faces, doubtful, tolerance_mm)
+        settled = settle(partition, vertices, faces)
+        asked = _beside_change(partition, settled, faces)
+        partition = _returned(settled, vertices, faces, asked, tolerance_mm)
+        if partition is settled:
+            return partition
+
+
+def _returned(
+    partition: Partition,
+    vertices: Vertices,
+    faces: Faces,
+    asked: Indices,
+    tolerance_mm: float,
+) -> Partition:
+    """The partition with groups taken apart until no vertex asked about lies too far off."""
+    while True:
+        strayed = _strayed(partition, vertices, faces, asked, tolerance_mm)
         if not strayed.any():
             return partition
         parted = partition.without(strayed, vertices)
-        settled = settle(parted, vertices, faces, since=partition)
-        doubtful = _beside_change(partition, settled, faces)
+        settled = settle(parted, vertices, faces, since=partition, crossing=False)
+        asked = _beside_change(partition, settled, faces)
         partition = settled
 
 
