@@ -9,6 +9,7 @@ import scipy.ndimage as ndi
 from medrecon.segment.components import Components
 from medrecon.segment.morphology import SIX, bounding_box, dilate
 from medrecon.segment.pooling import Factors, Mask
+from medrecon.segment.surfaces import strides_of
 
 # Share of a component's blocks beside the outside, above which it is a bone of its own.
 EXPOSED_SHARE = 0.25
@@ -45,7 +46,11 @@ def apart(cavity: Mask, owner: Owners) -> tuple[Mask, Mask]:
     where one cavity lies in two bones (a fracture through the marrow), the blocks half
     way between them.
     """
-    candidates = np.flatnonzero(dilate(cavity, (1, 1, 1)))
+    # A block that sees two bones sees one that is not the largest.
+    sizes = np.bincount(owner.reshape(-1))
+    sizes[0] = 0
+    minor = (owner > 0) & (owner != np.argmax(sizes))
+    candidates = np.flatnonzero(dilate(minor, (1, 1, 1)))
     several = np.zeros(cavity.shape, dtype=bool)
     several.reshape(-1)[candidates] = _sees_two(candidates, owner)
     labels, count = ndi.label(cavity, SIX)
@@ -59,12 +64,13 @@ def apart(cavity: Mask, owner: Owners) -> tuple[Mask, Mask]:
 def _of_two_bones(labels: npt.NDArray[np.int32], count: int, owner: Owners) -> Mask:
     """For each cavity (0 to `count`), whether more than one bone is in its wall."""
     cavities, bones = [], []
-    where = np.flatnonzero(labels)
-    flat, last = owner.reshape(-1), owner.size - 1
-    for step in (1, owner.shape[2], owner.shape[1] * owner.shape[2]):
-        for beside in (np.minimum(where + step, last), np.maximum(where - step, 0)):
+    padded, flat = np.pad(labels, 1), np.pad(owner, 1).reshape(-1)
+    where = np.flatnonzero(padded)
+    which = padded.reshape(-1)[where]
+    for step in strides_of(padded.shape):
+        for beside in (where + step, where - step):
             bone = flat[beside]
-            cavities.append(labels.reshape(-1)[where[bone > 0]])
+            cavities.append(which[bone > 0])
             bones.append(bone[bone > 0])
     cavity, bone = np.concatenate(cavities), np.concatenate(bones)
     one = np.zeros(count + 1, dtype=np.int32)

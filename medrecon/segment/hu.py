@@ -31,8 +31,13 @@ BIN_HU = 10
 # Share of the measured voxels. In a chest, soft tissue holds 20-40 % of all voxels, in
 # a leg in a wide field 5 %; a cone-beam scan's soft tissue has no place on the scale.
 SOFT_SHARE = 0.03
-# A peak of tissue stands above the plain between fat and muscle and the dense organs.
+# Share of the measured voxels that makes a peak below -600 HU worth a look.
 AIR_SHARE = 0.02
+# A skull holds 15 % of bone above 700 HU; more means an offset of the scale.
+DENSE_HU, DENSE_SHARE = 700, 0.3
+# Any crop of a patient has fat, lung, air or at least noise below -10 HU; an iodine map,
+# clipped at zero, has none.
+LIGHT_HU, LIGHT_SHARE = -10, 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,16 @@ def examine(volume: Volume) -> HuFinding:
     return HuFinding(air, soft, _reason(values, air, soft))
 
 
+def _scale(values: npt.NDArray[np.float32]) -> str:
+    """Why the spread of the values cannot be that of HU; empty if it can."""
+    dense = float(np.mean(values > DENSE_HU))
+    if dense > DENSE_SHARE:
+        return f"{100 * dense:.0f} % of the voxels are above {DENSE_HU} HU, as no anatomy is"
+    if float(np.mean(values < LIGHT_HU)) < LIGHT_SHARE:
+        return f"nothing is below {LIGHT_HU} HU: neither fat, lung nor air"
+    return ""
+
+
 def _reason(values: npt.NDArray[np.float32], air: float | None, soft: float | None) -> str:
     share = float(np.mean((values > SOFT_HU[0]) & (values < SOFT_HU[1])))
     if soft is None or share < SOFT_SHARE:
@@ -92,7 +107,7 @@ def _reason(values: npt.NDArray[np.float32], air: float | None, soft: float | No
         return f"the soft-tissue peak is at {soft:.0f}; expected in {SOFT_TEXT}"
     if air is not None and not _is_air(air):
         return f"the air peak is at {air:.0f}; expected in {AIR_HU[0]} to {AIR_HU[1]} HU"
-    return ""
+    return _scale(values)
 
 
 def _is_air(peak_hu: float) -> bool:

@@ -62,6 +62,9 @@ class Sampling:
     thin_around : bool
         The outside is a bright wall around a dark inside (airway): the outer side is the
         peak of the walk.
+    reach : int
+        Steps from the surface to where its two sides are looked at: as far as the
+        surface may be wrong.
     outer_at_most : float or None
         The outer side is not brighter than this: behind a lung's thin cover of soft
         tissue lie ribs.
@@ -70,6 +73,7 @@ class Sampling:
     spacing_kji_mm: tuple[float, float, float]
     thin_wall: bool = False
     thin_around: bool = False
+    reach: int = 2
     outer_at_most: float | None = None
 
     @property
@@ -83,8 +87,9 @@ def look(values: Array, image: Array, index: Ints, how: Sampling) -> Sides:
     walk = inward_walks(values, index, how.spacing_kji_mm)
     step = how.step_mm
     here = image.reshape(-1)[index].astype(np.float32)
-    deep = [walk.values(image, n * step).astype(np.float32) for n in (1, 2, 3)]
-    far = [walk.values(image, -n * step).astype(np.float32) for n in (1, 2, 3)]
+    places = (1, how.reach, how.reach + 1)
+    deep = [walk.values(image, n * step).astype(np.float32) for n in places]
+    far = [walk.values(image, -n * step).astype(np.float32) for n in places]
     outer = (far[1] + far[2]) * np.float32(0.5)
     if how.thin_around:
         outer = np.maximum(np.maximum(far[0], far[1]), np.maximum(far[2], here))
@@ -105,7 +110,8 @@ def noise_of(values: Array, image: Array, index: Ints, how: Sampling) -> float:
     """
     few = index[:: max(1, len(index) // 50_000)]
     walk = inward_walks(values, few, how.spacing_kji_mm)
-    near, far = (walk.values(image, -n * how.step_mm).astype(np.float32) for n in (2, 3))
+    places = (how.reach, how.reach + 1)
+    near, far = (walk.values(image, -n * how.step_mm).astype(np.float32) for n in places)
     # Median of |N(0, s·√2)| is 0.6745·√2·s.
     return float(np.median(np.abs(near - far)) / (0.6745 * np.sqrt(2)))
 

@@ -21,6 +21,7 @@ from medrecon.segment.morphology import SIX, closed, dilate, grow_inside, mean_i
 from medrecon.segment.pooling import Array, Factors, Mask, factors_for, pool_max, pool_mean, spread
 from medrecon.segment.presets import TissuePreset
 from medrecon.segment.sections import lumens, outside_of
+from medrecon.segment.surfaces import strides_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,17 @@ def _without_leaks(filled: Mask, shell: Mask, most: float) -> Mask:
     thin cortex only at its holes.
     """
     labels, count = ndi.label(filled, SIX)
-    where = np.flatnonzero(filled)
-    which = labels.reshape(-1)[where]
     shut, leaking = np.zeros(count + 1), np.zeros(count + 1)
-    last = filled.size - 1
-    for step in (1, filled.shape[2], filled.shape[1] * filled.shape[2]):
-        for beside in (np.minimum(where + step, last), np.maximum(where - step, 0)):
-            bone = shell.reshape(-1)[beside]
-            open_ = ~bone & ~filled.reshape(-1)[beside]
-            shut += np.bincount(which[bone], minlength=count + 1)
-            leaking += np.bincount(which[open_], minlength=count + 1)
+    padded, wall = np.pad(labels, 1), np.pad(shell, 1).reshape(-1)
+    where = np.flatnonzero(padded)
+    which, inner = padded.reshape(-1)[where], padded.reshape(-1) > 0
+    # Beyond a face of the scan nothing is known: neither wall nor leak.
+    known = np.pad(np.ones(labels.shape, dtype=bool), 1).reshape(-1)
+    for step in strides_of(padded.shape):
+        for beside in (where + step, where - step):
+            shut += np.bincount(which[wall[beside]], minlength=count + 1)
+            leak = known[beside] & ~wall[beside] & ~inner[beside]
+            leaking += np.bincount(which[leak], minlength=count + 1)
     tight = leaking <= most * (shut + leaking)
     tight[0] = False
     return np.asarray(tight[labels])
@@ -130,15 +132,14 @@ def _to_voxels(
     bones, blocks, air_hu = how
     voxels = spread(kinds, blocks.factors, hu.shape).copy()
     voxels.reshape(-1)[bones.index] = BONE
+    # One neutral layer around: at a face of the scan there is no neighbour.
+    voxels = np.pad(voxels, 1)
     _advance(voxels)
-    inside = voxels == CAVITY
-    where = np.flatnonzero(inside)
-    no = hu[inside] <= air_hu
-    k, rest = np.divmod(where, hu.shape[1] * hu.shape[2])
-    j, i = np.divmod(rest, hu.shape[2])
+    inside = voxels[1:-1, 1:-1, 1:-1] == CAVITY
+    k, j, i = np.nonzero(inside)
     a, b, c = blocks.factors
-    no |= barred[k // a, j // b, i // c]
-    inside.reshape(-1)[where[no]] = False
+    no = (hu[k, j, i] <= air_hu) | barred[k // a, j // b, i // c]
+    inside[k[no], j[no], i[no]] = False
     return np.asarray(inside)
 
 
@@ -159,9 +160,9 @@ def _advance(voxels: npt.NDArray[np.uint8]) -> None:
 
 def _touches(index: npt.NDArray[np.int64], voxels: npt.NDArray[np.uint8]) -> tuple[Mask, Mask]:
     """Whether one of each voxel's six neighbours is outside, and whether one is cavity."""
-    flat, last = voxels.reshape(-1), voxels.size - 1
+    flat = voxels.reshape(-1)
     seen = np.zeros(len(index), dtype=np.uint8)
-    for step in (1, voxels.shape[2], voxels.shape[1] * voxels.shape[2]):
-        seen |= flat[np.minimum(index + step, last)]
-        seen |= flat[np.maximum(index - step, 0)]
+    for step in strides_of(voxels.shape):
+        seen |= flat[index + step]
+        seen |= flat[index - step]
     return (seen & OUTSIDE) > 0, (seen & CAVITY) > 0

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from medrecon.core import Segmentation, SoftField, Volume
 from medrecon.errors import GeometryError
+from medrecon.segment.components import components
 from medrecon.segment.contract import Progress
 from medrecon.segment.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
 from medrecon.segment.pooling import Array, Mask
@@ -53,6 +54,9 @@ class RefineOptions:
         Labels that are a bright wall around something darker.
     thin_around : frozenset of str
         Labels with a thin wall around them.
+    crumb_mm3 : float
+        Pieces smaller than this that a thin-walled surface leaves behind are dropped: a
+        sphere of 4 mm, as for bone's specks.
     outer_at_most : mapping of str to float
         For some labels, the brightest their outer side may count.
     """
@@ -62,6 +66,7 @@ class RefineOptions:
     keep_labels: frozenset[str] = frozenset({"fat", "muscle"})
     thin_walled: frozenset[str] = frozenset({"bone"})
     thin_around: frozenset[str] = frozenset({"airway"})
+    crumb_mm3: float = 30.0
     outer_at_most: Mapping[str, float] = field(default_factory=lambda: dict(BESIDE_LUNG))
 
 
@@ -105,7 +110,8 @@ def refine(
         if name in chosen.keep_labels:
             fields.append(one)
         else:
-            moved, finding = refine_field(one, volume, chosen)
+            near = segmentation.source == "tissue"
+            moved, finding = refine_field(one, volume, chosen, near=near)
             fields.append(moved)
             findings[name] = (*findings.get(name, ()), *finding)
         if progress is not None:
@@ -114,9 +120,13 @@ def refine(
 
 
 def refine_field(
-    found: SoftField, volume: Volume, options: RefineOptions
+    found: SoftField, volume: Volume, options: RefineOptions, *, near: bool = False
 ) -> tuple[SoftField, tuple[str, ...]]:
-    """One field with its surface at the local half-maximum, and what to know of it."""
+    """One field with its surface at the local half-maximum, and what to know of it.
+
+    `near` says that the surface is within a voxel or two already (a threshold's), so
+    that its two sides are looked for close by; else as far away as the band.
+    """
     values = found.values.T
     surface = surface_voxels(values > 0)
     if len(surface) == 0:
@@ -128,12 +138,35 @@ def refine_field(
         (spacing[2], spacing[1], spacing[0]),
         thin_wall=name in options.thin_walled,
         thin_around=name in options.thin_around,
+        reach=2 if near else options.band_voxels,
         outer_at_most=options.outer_at_most.get(name),
     )
     placed = _Placing(values, image, surface, how, options).placed()
-    share = placed.uncertain
-    finding = (f"{100 * share:.0f} % of the surface uncertain",) if share >= 0.005 else ()
-    return replace(found, values=placed.values.T), finding
+    findings = []
+    if placed.uncertain >= 0.005:
+        findings.append(f"{100 * placed.uncertain:.0f} % of the surface uncertain")
+    if how.thin_wall:
+        voxel_mm3 = volume.geometry.voxel_volume_mm3
+        findings.extend(_drop_crumbs(placed.values, options.crumb_mm3 / voxel_mm3, voxel_mm3))
+    return replace(found, values=placed.values.T), tuple(findings)
+
+
+def _drop_crumbs(values: Array, smallest: float, voxel_mm3: float) -> tuple[str, ...]:
+    """Turn pieces of fewer than `smallest` voxels to outside, in place; say how many.
+
+    Where the surface gave way, noise that was joined to it by a voxel stays behind.
+    """
+    parts = components(values > 0)
+    crumbs = parts.sizes < smallest
+    if not crumbs.any():
+        return ()
+    flat = values.reshape(-1)
+    voxels = parts.index[crumbs[parts.voxel_label]]
+    flat[voxels] = -flat[voxels]
+    return (
+        f"dropped {np.count_nonzero(crumbs)} crumbs left where the boundary moved, "
+        f"{len(voxels) * voxel_mm3:.0f} mm³ together",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,13 +191,10 @@ class _Placing:
         sides = look(values, image, surface, how)
         noise = noise_of(values, image, surface, how)
         self.least = options.contrast_to_noise * noise
-        trusted = np.abs(sides.contrast) >= self.least
         self.sides = sides
-        some = surface[trusted]
         self.scale = self._scale()
-        sure = sides.only(trusted)
-        wall = WallModel.of(sure.inner, noise)
-        self.blocks = BlockLevels(some, sure, values.shape, how, wall)
+        wall = WallModel.of(sides.inner, noise)
+        self.blocks = BlockLevels(surface, sides, values.shape, how, wall)
 
     def _scale(self) -> np.float32:
         """Old field units per image unit: the rest of a field of logits keeps its values."""
@@ -174,7 +204,8 @@ class _Placing:
 
     def placed(self) -> _Placed:
         """Evaluate the surface's voxels, let those flip that lie on the wrong side of it."""
-        index, sides = self.surface, self.sides
+        index = self.surface
+        sides: Sides | None = self.sides
         seen = np.zeros(self.inside.size, dtype=bool)
         uncertain = 0.0
         for layer in range(self.options.band_voxels + 1):
@@ -188,16 +219,22 @@ class _Placing:
             index = index[~seen[index]]
             if len(index) == 0:
                 break
-            sides = look(self.old, self.image, index, self.how)
+            sides = look(self.old, self.image, index, self.how) if self.how.thin_wall else None
         return _Placed(self.new, uncertain)
 
-    def _above(self, index: Ints, sides: Sides) -> tuple[Floats, Mask]:
-        """How far each voxel is above its level, towards the inside; and where that is known."""
+    def _above(self, index: Ints, sides: Sides | None) -> tuple[Floats, Mask]:
+        """How far each voxel is above its level, towards the inside; and where that is known.
+
+        A voxel's own sides count at the surface and on a wall's flank; further away
+        the field it came with may have no direction, and its block's count alone.
+        """
         level, contrast = self.blocks.at(index)
         sign = np.sign(contrast)
-        sure = (sign * sides.contrast >= self.least) & (np.abs(contrast) >= self.least)
-        above = sign * (self.image.reshape(-1)[index] - own_level(level, sides))
-        return above, sure
+        sure = np.abs(contrast) >= self.least
+        if sides is not None:
+            sure &= sign * sides.contrast >= self.least
+            level = own_level(level, sides)
+        return sign * (self.image.reshape(-1)[index] - level), sure
 
     def _write(self, index: Ints, above: Floats, *, may_flip: bool) -> Ints:
         """Store the values of some voxels; return those that changed sides.

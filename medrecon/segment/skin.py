@@ -7,8 +7,6 @@ from it is dropped and counted.
 
 from __future__ import annotations
 
-import numpy as np
-
 from medrecon.core import Volume
 from medrecon.segment.body import Body
 from medrecon.segment.components import components
@@ -17,6 +15,7 @@ from medrecon.segment.found import Found
 from medrecon.segment.morphology import bounding_box, dilate, erode, radii_for
 from medrecon.segment.pooling import Mask, spread
 from medrecon.segment.presets import TissuePreset
+from medrecon.segment.surfaces import beside
 
 
 def find_skin(volume: Volume, body: Body, preset: TissuePreset) -> Found:
@@ -50,13 +49,7 @@ def _drop_loose(inside: Mask, rim: Mask) -> int:
     parts = components(outer)
     if parts.count == 0:
         return 0
-    body = inside & ~rim
-    touches = np.zeros(len(parts.index), dtype=bool)
-    flat, last = body.reshape(-1), body.size - 1
-    for step in (1, inside.shape[2], inside.shape[1] * inside.shape[2]):
-        touches |= flat[np.minimum(parts.index + step, last)]
-        touches |= flat[np.maximum(parts.index - step, 0)]
-    loose = parts.count_where(touches) == 0
+    loose = parts.count_where(beside(parts.index, inside & ~rim)) == 0
     voxels = parts.index[loose[parts.voxel_label]]
     inside.reshape(-1)[voxels] = False
     return len(voxels)

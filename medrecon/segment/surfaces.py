@@ -36,6 +36,16 @@ def neighbours_of(index: Ints, shape: tuple[int, ...]) -> Ints:
     return every[np.diff(every, prepend=-1) > 0]
 
 
+def beside(index: Ints, mask: Mask) -> Mask:
+    """Whether one of the six neighbours of each voxel (flat index) is True in the mask."""
+    place, flat = np.unravel_index(index, mask.shape), mask.reshape(-1)
+    out = np.zeros(len(index), dtype=bool)
+    for at, step, size in zip(place, strides_of(mask.shape), mask.shape, strict=True):
+        out |= (at > 0) & flat[np.where(at > 0, index - step, index)]
+        out |= (at < size - 1) & flat[np.where(at < size - 1, index + step, index)]
+    return out
+
+
 def on_outer_flank(index: Ints, inside: Mask, image: Array) -> Mask:
     """Whether a voxel at the surface lies on the outer flank of a bright wall.
 
@@ -53,7 +63,9 @@ def on_outer_flank(index: Ints, inside: Mask, image: Array) -> Mask:
         for way in (step, -step):
             from_, beyond = np.where(room, index - way, index), np.where(room, index + way, index)
             rises = (values[from_] < here) & (values[beyond] >= here)
-            votes += np.where(room & ~flat[from_], np.where(rises, 1, -1), 0).astype(np.int8)
+            # Seen from both sides at once (a spike, a plate's rim) tells nothing.
+            view = room & ~flat[from_] & flat[beyond]
+            votes += np.where(view, np.where(rises, 1, -1), 0).astype(np.int8)
     return votes > 0
 
 
