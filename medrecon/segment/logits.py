@@ -154,10 +154,11 @@ def _kept_parts(
     rule: Components,
     neighbours: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.bool_], tuple[int, ...]]:
-    """The connected parts that stay, and the sizes of those that do not, in voxels.
+    """The connected parts that stay, and the voxels of those that the rule drops.
 
     A part that no voxel of the network's grid voted for is an artefact of comparing
-    between voxels (a sliver along two other labels' border) and never stays.
+    between voxels (a sliver along two other labels' border), or was dropped already: it
+    never stays and is not counted.
     """
     numbered, count = ndimage.label(inside, neighbours)
     if count == 0:
@@ -169,7 +170,7 @@ def _kept_parts(
         keep[:] = False
         keep[np.argmax(np.where(backed, sizes, 0))] = True
     kept: npt.NDArray[np.bool_] = np.concatenate(([False], keep))[numbered]
-    return kept, tuple(int(n) for n in sorted(sizes[~keep], reverse=True))
+    return kept, tuple(int(n) for n in sizes[backed & ~keep])
 
 
 def _touches_inner_face(kept: npt.NDArray[np.bool_], block: Block, shape: Sequence[int]) -> bool:
