@@ -29,11 +29,12 @@ import numpy as np
 from hazards import HAZARDS, Hazard
 from judge import verdict
 from peers import peer_folder
-from series_maker import Plan
+from series_maker import Plan, stack
 
 ONE = Path(__file__).with_name("hazards_one.py")
 READERS = ("medrecon", "SimpleITK", "MONAI", "dcm2niix")
 SECONDS = 60
+CHOICES = frozenset({"series-tie", "usage"})
 
 
 def outcome(reader: str, hazard: Hazard, folder: Path, truth: Plan | None) -> str:
@@ -50,26 +51,29 @@ def outcome(reader: str, hazard: Hazard, folder: Path, truth: Plan | None) -> st
         if done.returncode or not images:
             crash = f" (signal {-done.returncode})" if done.returncode < 0 else ""
             return ("refuses" if truth is not None else "right") + crash
-        if truth is None:
+        if truth is None and CHOICES.isdisjoint(hazard.codes):
             return "SILENT"
-        return "right" if _any_right(images, hazard, truth) else "SILENT"
+        # Where the user must choose, a reader that keeps the volumes apart is right too.
+        return "right" if _right(images, hazard, truth) else "SILENT"
 
 
-def _any_right(images: list[Path], hazard: Hazard, truth: Plan) -> bool:
-    """A reader that leaves several images is right if one of them is."""
+def _right(images: list[Path], hazard: Hazard, truth: Plan | None) -> bool:
+    """One right image is enough where one is due; where a choice is, all must be."""
+    verdicts = []
     for path in images:
         image = np.load(path)
+        if image["values"].ndim != 3:
+            return False
         wrong = verdict(
             image["values"].astype(float),
             image["affine_lps"],
-            truth,
+            truth or stack(),
             measured=image.get("measured"),
             tolerance=hazard.tolerance,
             corners=hazard.name.startswith(("padding", "float")),
         )
-        if not wrong:
-            return True
-    return False
+        verdicts.append(not wrong)
+    return any(verdicts) if truth is not None else all(verdicts)
 
 
 def table(rows: dict[str, dict[str, str]]) -> str:

@@ -62,9 +62,12 @@ def hazard(
 Change = Callable[[int, Dataset, Array], Array | None]
 
 
-def plain(folder: Path, plan: Plan | None = None, change: Change | None = None) -> Plan:
+def plain(
+    folder: Path, tag: str = "", plan: Plan | None = None, change: Change | None = None
+) -> Plan:
+    """The plan as files whose names begin with the tag."""
     plan = plan or stack()
-    write_series(plan, folder, change=change)
+    write_series(plan, folder, names=lambda k: f"{tag}im{k:03d}.dcm", change=change)
     return plan
 
 
@@ -114,7 +117,7 @@ def reversed_order(folder: Path) -> Plan:
 
 @hazard("gap")
 def missing_slice(folder: Path) -> None:
-    plain(folder, without(stack(), 5))
+    plain(folder, "", without(stack(), 5))
 
 
 @hazard("duplicate")
@@ -127,12 +130,12 @@ def duplicate_position(folder: Path) -> None:
 
 @hazard()
 def step_changes_from_2_to_3_mm(folder: Path) -> Plan:
-    return plain(folder, stack([2.0] * 6 + [3.0] * 4))
+    return plain(folder, "", stack([2.0] * 6 + [3.0] * 4))
 
 
 @hazard()
 def gantry_tilt_20_degrees(folder: Path) -> Plan:
-    return plain(folder, tilted(20))
+    return plain(folder, "", tilted(20))
 
 
 @hazard()
@@ -144,7 +147,7 @@ def slope_differs_per_slice(folder: Path) -> Plan:
         ds.RescaleSlope, ds.RescaleIntercept = f"{slope:.4g}", f"{intercept:g}"
         return words(plan, stored(replace(plan, slope=slope, intercept=intercept), k))
 
-    return plain(folder, plan, change)
+    return plain(folder, "", plan, change)
 
 
 @hazard(verified_hu=False)
@@ -152,25 +155,25 @@ def no_rescale(folder: Path) -> Plan:
     # Stored values are the field itself, shifted up to be unsigned: slope and intercept
     # are not there, so the stored values are what a reader must return.
     plan = stack(slope=1.0, intercept=0.0, signed=True, drop=RESCALE)
-    return plain(folder, plan)
+    return plain(folder, "", plan)
 
 
 @hazard("series-tie")
 def two_equal_series(folder: Path) -> None:
-    plain(folder / "a")
-    plain(folder / "b", stack(series="b", number=2))
+    plain(folder, "a")
+    plain(folder, "b", stack(series="b", number=2))
 
 
 @hazard("mixed-orientation")
 def second_orientation_under_the_same_uid(folder: Path) -> None:
-    plain(folder / "a")
+    plain(folder, "a")
     row, column = (0.0, 1.0, 0.0), (0.0, 0.0, -1.0)
-    plain(folder / "b", stack([2.0] * 4, row=row, column=column))
+    plain(folder, "b", stack([2.0] * 4, row=row, column=column))
 
 
 @hazard("no-series")
 def single_slice(folder: Path) -> None:
-    plain(folder, stack([]))
+    plain(folder, "", stack([]))
 
 
 @hazard("pixel-data")
@@ -200,20 +203,20 @@ def padding_minus_2000(folder: Path) -> Plan:
         padded[CORNERS] = np.uint16(65536 - 2000)
         return padded
 
-    return plain(folder, plan, change)
+    return plain(folder, "", plan, change)
 
 
 @hazard()
 def monochrome1(folder: Path) -> Plan:
-    return plain(folder, stack(extra={"PhotometricInterpretation": "MONOCHROME1"}))
+    return plain(folder, "", stack(extra={"PhotometricInterpretation": "MONOCHROME1"}))
 
 
 @hazard()
 def dirty_bits_above_bits_stored(folder: Path) -> Plan:
     plan = stack(bits=(16, 12, 11))
-    return plain(folder, plan, lambda k, ds, p: p | np.uint16(0xA000 if k % 2 else 0x5000))
+    return plain(folder, "", plan, lambda k, ds, p: p | np.uint16(0xA000 if k % 2 else 0x5000))
 
 
 @hazard("no-spacing")
 def no_pixel_spacing(folder: Path) -> None:
-    plain(folder, stack(drop=("PixelSpacing",)))
+    plain(folder, "", stack(drop=("PixelSpacing",)))

@@ -60,7 +60,7 @@ def nested_folders_and_odd_names(folder: Path) -> Plan:
 @hazard()
 def links_and_fifos_in_the_folder(folder: Path) -> Plan:
     outside = folder.parent / (folder.name + "-outside")
-    plain(outside, stack(series="outside", shape=(48, 36)))
+    plain(outside, "", stack(series="outside", shape=(48, 36)))
     plan = plain(folder)
     (folder / "link").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
@@ -150,7 +150,7 @@ def large_private_elements_before_the_pixels(folder: Path) -> Plan:
         block.add_new(0x01, "OB", bytes(range(256)) * 400)
         block.add_new(0x02, "SQ", sequence({"PatientComments": "x" * 5000}))
 
-    return plain(folder, None, change)
+    return plain(folder, "", None, change)
 
 
 @hazard()
@@ -161,4 +161,4 @@ def sequences_of_undefined_length(folder: Path) -> Plan:
         for item in ds.ReferencedImageSequence:
             item.is_undefined_length_sequence_item = True
 
-    return plain(folder, None, change)
+    return plain(folder, "", None, change)

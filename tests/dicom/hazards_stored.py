@@ -41,7 +41,7 @@ BASELINE = "1.2.840.10008.1.2.4.50"
 
 def _encoded(name: str, syntax: str) -> None:
     def make(folder: Path) -> Plan:
-        return plain(folder, stack(syntax=syntax))
+        return plain(folder, "", stack(syntax=syntax))
 
     make.__name__ = name
     hazard()(make)
@@ -68,31 +68,31 @@ def a_video_transfer_syntax(folder: Path) -> None:
 
 @hazard()
 def signed_12_bits(folder: Path) -> Plan:
-    return plain(folder, stack(bits=(16, 12, 11), signed=True, intercept=0.0))
+    return plain(folder, "", stack(bits=(16, 12, 11), signed=True, intercept=0.0))
 
 
 @hazard()
 def signed_jpeg_2000(folder: Path) -> Plan:
     plan = stack(signed=True, intercept=0.0, syntax="1.2.840.10008.1.2.4.90")
-    return plain(folder, plan)
+    return plain(folder, "", plan)
 
 
 @hazard()
 def bits_stored_at_the_top_of_the_word(folder: Path) -> Plan:
-    return plain(folder, stack(bits=(16, 12, 15)))
+    return plain(folder, "", stack(bits=(16, 12, 15)))
 
 
 # A step of 4 HU between stored values: up to 2 HU of rounding, and 0.5 of int16.
 @hazard(tolerance=2.51)
 def eight_bits(folder: Path) -> Plan:
     plan = stack(bits=(8, 8, 7), slope=4.0, intercept=-450.0)
-    return plain(folder, plan)
+    return plain(folder, "", plan)
 
 
 # Steps of 4 HU (2 HU of rounding) and one or two of them lost to the DCT; slices differ by 22.
 @hazard(tolerance=10.5)
 def jpeg_baseline(folder: Path) -> Plan:
-    return plain(folder, stack(bits=(8, 8, 7), slope=4.0, intercept=-450.0, syntax=BASELINE))
+    return plain(folder, "", stack(bits=(8, 8, 7), slope=4.0, intercept=-450.0, syntax=BASELINE))
 
 
 @hazard()
@@ -105,13 +105,13 @@ def packed_12_bits(folder: Path) -> Plan:
         packed = np.stack([a & 0xFF, a >> 8 | (b & 0xF) << 4, b >> 4], axis=1)
         return packed.astype("u1").reshape(-1)
 
-    return plain(folder, plan, change)
+    return plain(folder, "", plan, change)
 
 
 @hazard()
 def thirty_two_bits(folder: Path) -> Plan:
     plan = stack(bits=(32, 32, 31))
-    return plain(folder, plan)
+    return plain(folder, "", plan)
 
 
 @hazard()
@@ -133,12 +133,12 @@ def float_pixels_with_undefined_values(folder: Path) -> Plan:
 
 @hazard()
 def fractional_slope_and_intercept(folder: Path) -> Plan:
-    return plain(folder, stack(slope=0.125, intercept=-1024.5, bits=(16, 16, 15)))
+    return plain(folder, "", stack(slope=0.125, intercept=-1024.5, bits=(16, 16, 15)))
 
 
 @hazard()
 def values_beyond_16_bits(folder: Path) -> Plan:
-    return plain(folder, stack(slope=1.0, intercept=-65000.0, bits=(32, 32, 31)))
+    return plain(folder, "", stack(slope=1.0, intercept=-65000.0, bits=(32, 32, 31)))
 
 
 @hazard()
@@ -152,7 +152,7 @@ def padding_range(folder: Path) -> Plan:
         padded[:3, :4], padded[-3:, -4:] = 65535, 65510
         return padded
 
-    return plain(folder, plan, change)
+    return plain(folder, "", plan, change)
 
 
 @hazard("pixel-data")
@@ -162,19 +162,19 @@ def rescale_missing_in_one_slice(folder: Path) -> None:
             for name in RESCALE:
                 delattr(ds, name)
 
-    plain(folder, None, change)
+    plain(folder, "", None, change)
 
 
 @hazard("pixel-data")
 def slope_of_zero(folder: Path) -> None:
-    plain(folder, stack(extra={"RescaleSlope": "0"}))
+    plain(folder, "", stack(extra={"RescaleSlope": "0"}))
 
 
 @hazard("encoding")
 def modality_lookup_table(folder: Path) -> None:
     lut = sequence({"LUTDescriptor": [4, 0, 16], "ModalityLUTType": "HU", "LUTData": b"\0\0" * 4})
     lut[0]["LUTDescriptor"].VR, lut[0]["LUTData"].VR = "US", "OW"
-    plain(folder, stack(extra={"ModalityLUTSequence": lut}, drop=RESCALE))
+    plain(folder, "", stack(extra={"ModalityLUTSequence": lut}, drop=RESCALE))
 
 
 @hazard("pixel-data")
@@ -182,12 +182,12 @@ def header_states_a_larger_matrix(folder: Path) -> None:
     def change(_: int, ds: Dataset, __: Array) -> None:
         ds.Rows = 36
 
-    plain(folder, None, change)
+    plain(folder, "", None, change)
 
 
 @hazard("pixel-data")
 def a_corrupt_compressed_slice(folder: Path) -> None:
-    plain(folder, stack(syntax="1.2.840.10008.1.2.4.80"))
+    plain(folder, "", stack(syntax="1.2.840.10008.1.2.4.80"))
     path = folder / "im004.dcm"
     raw = bytearray(path.read_bytes())
     raw[-120:-20] = bytes(100)
