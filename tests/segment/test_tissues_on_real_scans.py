@@ -14,13 +14,13 @@ pytestmark = pytest.mark.data
 
 
 def read(path: Path) -> Volume:
-    import SimpleITK as sitk
+    import SimpleITK
 
-    image = sitk.ReadImage(str(path), sitk.sitkInt16)
+    image = SimpleITK.ReadImage(str(path), SimpleITK.sitkInt16)
     rows = np.reshape(image.GetDirection(), (3, 3)).tolist()
     shape, spacing, origin = image.GetSize(), image.GetSpacing(), image.GetOrigin()
     geometry = Geometry(shape, spacing, origin, tuple(map(tuple, rows)))
-    array = sitk.GetArrayFromImage(image).T
+    array = SimpleITK.GetArrayFromImage(image).T
     return Volume(array, geometry, Acquisition(Modality.CT, HuStatus.VERIFIED))
 
 
