@@ -43,11 +43,11 @@ def self_intersections(
         Face indices, ascending.
     """
     low, high = _boxes(vertices_mm, faces)
+    number = np.arange(len(faces))
     if among is not None:
-        near = np.flatnonzero(boxes_near(low, high, among))
-        if len(near) < len(faces):
-            inner = self_intersections(vertices_mm, faces[near], among=among[near])
-            return near[inner].astype(np.int64)
+        number = np.flatnonzero(boxes_near(low, high, among))
+        low, high = low[:, number], high[:, number]
+        faces, among = faces[number], among[number]
     normal = doubled_area_vectors(vertices_mm, faces)
     doubtful = [np.zeros((2, 0), np.int32)]
     for a, b in overlapping_boxes(low, high, among=among):
@@ -57,8 +57,9 @@ def self_intersections(
         doubtful.append(np.stack([a, b]))
     a, b = np.sort(np.concatenate(doubtful, axis=1), axis=0)
     hit = _intersect(vertices_mm, faces[a], faces[b])
-    pairs = np.stack([a[hit], b[hit]], axis=1).astype(np.int64)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    pairs = number[np.stack([a[hit], b[hit]], axis=1)].astype(np.int64)
+    ordered: npt.NDArray[np.int64] = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return ordered
 
 
 def _boxes(vertices: Vertices, faces: Faces) -> tuple[Vertices, Vertices]:

@@ -112,12 +112,15 @@ def boxes_near(low: Boxes, high: Boxes, marked: Mask) -> Mask:
         return np.zeros(len(marked), np.bool_)
     origin = low.min(axis=1, keepdims=True)
     size = (high - low).max(axis=0)
-    cell = max(float((high - origin).max()) / (_GRID - 2), float(size[marked].max()), 1e-30)
+    # Nearly all boxes are no larger than a cell, and so cover no other cells than those
+    # of their corners. The few larger ones count as near.
+    cell = max(float((high - origin).max()) / (_GRID - 2), float(np.quantile(size, 0.95)), 1e-30)
     first = ((low - origin) / cell).astype(np.int32)
     last = ((high - origin) / cell).astype(np.int32)
     table = np.zeros((_GRID,) * 3, np.bool_)
-    # A box no larger than a cell covers no other cells than those of its corners.
     near: Mask = np.asarray(size > cell)
+    for box in np.flatnonzero(near & marked):
+        table[tuple(slice(a, b + 1) for a, b in zip(first[:, box], last[:, box], strict=True))] = 1
     for x, y, z in np.ndindex(2, 2, 2):
         corner = [(last if upper else first)[axis] for axis, upper in enumerate((x, y, z))]
         table[tuple(c[marked] for c in corner)] = True
