@@ -26,7 +26,7 @@ def validation_dice(
     scores: dict[str, list[float]] = {label.name: [] for label in options.labels}
     network.eval()
     for sample in samples:
-        found = _segment(network, sample, options, device)
+        found = logits_of(network, sample, options, device).argmax(axis=0)
         for channel, label in enumerate(options.labels, start=1):
             score = dice(found == channel, sample.target == channel)
             if score is not None:
@@ -41,16 +41,16 @@ def dice(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float | 
     return 2 * int((found & truth).sum()) / total if total else None
 
 
-def _segment(
+def logits_of(
     network: torch.nn.Module, sample: Sample, options: TrainOptions, device: torch.device
-) -> npt.NDArray[np.integer]:
+) -> npt.NDArray[np.float32]:
+    """Logits of a whole sample, (class, i, j, k), tile by tile."""
     image = torch.from_numpy(np.ascontiguousarray(normalise(sample.image, options.intensity)))
-    sampling = options.sampling
     with torch.inference_mode():
-        logits = sliding_window_inference(
-            image[None, None].to(device), sampling.patch, 1, network, 0.25, "gaussian"
+        result = sliding_window_inference(
+            image[None, None].to(device), options.sampling.patch, 1, network, 0.25, "gaussian"
         )
-    if not isinstance(logits, torch.Tensor):
+    if not isinstance(result, torch.Tensor):
         raise TypeError("a network that returns one tensor expected")
-    found: npt.NDArray[np.integer] = logits[0].argmax(0).cpu().numpy()
-    return found
+    logits: npt.NDArray[np.float32] = result[0].float().cpu().numpy()
+    return logits
