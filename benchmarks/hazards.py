@@ -33,23 +33,31 @@ from series_maker import Plan, stack
 
 ONE = Path(__file__).with_name("hazards_one.py")
 READERS = ("medrecon", "SimpleITK", "MONAI", "dcm2niix")
-SECONDS = 60
 CHOICES = frozenset({"series-tie", "usage"})
 
 
-def outcome(reader: str, hazard: Hazard, folder: Path, truth: Plan | None) -> str:
-    """One reader on one folder, in a process of its own."""
+def server(reader: str) -> subprocess.Popen[str]:
+    """A process that reads folders with one reader."""
+    command = [sys.executable, ONE, reader]
+    if reader == "dcm2niix":
+        command.append(peer_folder() / "dcm2niix")
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+
+
+def outcome(
+    process: subprocess.Popen[str], hazard: Hazard, folder: Path, truth: Plan | None
+) -> str:
+    """One reader on one folder."""
+    assert process.stdin is not None
+    assert process.stdout is not None
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, ONE, reader, folder / hazard.entry, out]
-        if reader == "dcm2niix":
-            command.append(peer_folder() / "dcm2niix")
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            return "refuses (hangs)" if truth is not None else "right (hangs)"
+        process.stdin.write(f"{folder / hazard.entry}\t{out}\n")
+        process.stdin.flush()
+        status = int(process.stdout.readline())
         images = sorted(Path(out).glob("*.npz"))
-        if done.returncode or not images:
-            crash = f" (signal {-done.returncode})" if done.returncode < 0 else ""
+        if status or not images:
+            crash = f" (signal {-status})" if status < 0 else ""
             return ("refuses" if truth is not None else "right") + crash
         if truth is None and CHOICES.isdisjoint(hazard.codes):
             return "SILENT"
@@ -95,13 +103,16 @@ def main() -> int:
     options.add_argument("--only")
     chosen = options.parse_args()
     rows: dict[str, dict[str, str]] = {}
+    servers = {reader: server(reader) for reader in READERS}
     with tempfile.TemporaryDirectory() as root:
         for hazard in HAZARDS:
             if chosen.only and chosen.only not in hazard.name:
                 continue
             folder = Path(root) / hazard.name
             truth = hazard.make(folder)
-            rows[hazard.name] = {r: outcome(r, hazard, folder, truth) for r in READERS}
+            rows[hazard.name] = {
+                r: outcome(process, hazard, folder, truth) for r, process in servers.items()
+            }
             print(hazard.name, json.dumps(rows[hazard.name]), flush=True)
     text = table(rows)
     print(text)

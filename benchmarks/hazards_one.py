@@ -1,12 +1,16 @@
-"""Read one folder with one reader and leave its images as arrays with LPS affines.
+"""Read folders with one reader and leave its images as arrays with LPS affines.
 
-python benchmarks/hazards_one.py READER INPUT OUT [DCM2NIIX]
+python benchmarks/hazards_one.py READER [DCM2NIIX]    then a line "INPUT<tab>OUT" for each
 
-Each reader is used as its documentation shows; whatever it raises ends the process.
+The reader is imported once; each folder is read in a forked process, so that a crash
+or a hang is that folder's alone. Answers a line with its exit status. Each reader is
+used as its documentation shows.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +64,7 @@ def monai(path: Path, out: Path) -> None:
 def dcm2niix(path: Path, out: Path) -> None:
     import nibabel
 
-    command = [sys.argv[4], "-z", "n", "-b", "n", "-o", out, path]
+    command = [sys.argv[2], "-z", "n", "-b", "n", "-o", out, path]
     subprocess.run(command, check=True, capture_output=True)
     for n, file in enumerate(sorted(out.glob("*.nii"))):
         image = nibabel.load(file)
@@ -69,5 +73,26 @@ def dcm2niix(path: Path, out: Path) -> None:
 
 READERS = {"medrecon": medrecon, "SimpleITK": sitk, "MONAI": monai, "dcm2niix": dcm2niix}
 
+MODULES = {"medrecon": "medrecon.resample", "SimpleITK": "SimpleITK", "MONAI": "monai.data"}
+SECONDS = 60
+
+
+def main() -> None:
+    reader = sys.argv[1]
+    __import__(MODULES.get(reader, "nibabel"))
+    for line in sys.stdin:
+        path, out = line.rstrip("\n").split("\t")
+        child = os.fork()
+        if not child:
+            signal.alarm(SECONDS)
+            with open(os.devnull, "w") as null:  # noqa: PTH123
+                os.dup2(null.fileno(), 1)
+                os.dup2(null.fileno(), 2)
+            READERS[reader](Path(path), Path(out))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
 if __name__ == "__main__":
-    READERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    main()

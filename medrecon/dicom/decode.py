@@ -42,10 +42,15 @@ CODECS: dict[str, int] = {
     "1.2.840.10008.1.2.8.1": worker.DEFLATED,
 }
 
+# For an interpreter and two libraries to start, on a machine that is busy otherwise.
+START_SECONDS = 30.0
+
 _REASONS = {
     worker.DAMAGED: "the compressed pixel data are damaged",
     worker.WRONG_SIZE: "the compressed image is not of the size that its header states",
     worker.FAILED: "the decoder stopped on the compressed pixel data",
+    worker.MISSING: "the codec is not installed (imagecodecs)",
+    worker.TOO_LARGE: "decoding takes more memory than a frame of that size should",
 }
 
 
@@ -225,9 +230,10 @@ class _Batch:
 
     def _collect(self, seconds: float) -> dict[int, int]:
         failed: dict[int, int] = {}
+        patience = START_SECONDS
         while self._open or not self._sent.is_set():
             try:
-                answer = self._child.answers.get(timeout=seconds)
+                answer = self._child.answers.get(timeout=patience)
             except queue.Empty:
                 if not self._open:  # waiting for the disk, not for the decoder
                     continue
@@ -236,6 +242,8 @@ class _Batch:
                 self.crashed = True
                 break
             index, status = answer
+            if index == worker.READY:
+                patience = seconds
             self._open.pop(index, None)
             if status:
                 failed[index] = status

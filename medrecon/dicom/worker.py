@@ -5,7 +5,8 @@ ends this process, not the user's, and what it may allocate is limited. The file
 run by its path and imports nothing of medrecon: starting it costs a tenth of a second.
 
 Protocol, little endian. In: one byte `M` and (path length, size) and the path of the
-memory to map; or one byte `F` and a `JOB` and the frame's bytes. Out: a `REPLY` per job.
+memory to map; or one byte `F` and a `JOB` and the frame's bytes. Out: a `REPLY` with index
+`READY` per memory, and one per job.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ JOB = struct.Struct("<IBBHIIQQ")  # index, codec, item size, samples, rows, colu
 REPLY = struct.Struct("<IB")
 
 RLE, JPEG, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K, DEFLATED = range(7)
-DONE, DAMAGED, WRONG_SIZE, FAILED = range(4)
+DONE, DAMAGED, WRONG_SIZE, FAILED, MISSING, TOO_LARGE = range(6)
+# Index of the answer that says the codecs are loaded.
+READY = 0xFFFFFFFF
 
 THREADS = 2
 # Beyond the shared memory and what is mapped at the start: codecs, stacks and arenas of
@@ -75,15 +78,25 @@ class _Server:
         _limit_memory(size + HEADROOM + 64 * pixels)
         with open(path, "r+b", buffering=0) as file:  # noqa: PTH123 (a descriptor's own path)
             self.memory = mmap.mmap(file.fileno(), size)
+        with suppress(ImportError):  # each frame says so
+            import imagecodecs  # noqa: F401 (loaded now, so that no frame pays for it)
+        self._answer(READY, DONE)
 
     def _serve(self, job: tuple[int, ...], payload: bytes) -> None:
         index, codec, item, samples, rows, columns, offset, _ = job
         try:
             status = self._decode(codec, item, (rows, columns, samples), offset, payload)
+        except ImportError:
+            status = MISSING
+        except MemoryError:
+            status = TOO_LARGE
         except Exception:  # noqa: BLE001 (each codec has an exception of its own)
             status = DAMAGED
         finally:
             self.room.release()
+        self._answer(index, status)
+
+    def _answer(self, index: int, status: int) -> None:
         with self.lock:
             self.replies.write(REPLY.pack(index, status))
             self.replies.flush()

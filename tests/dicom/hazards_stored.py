@@ -73,7 +73,8 @@ def signed_12_bits(folder: Path) -> Plan:
 
 @hazard()
 def signed_jpeg_2000(folder: Path) -> Plan:
-    plan = stack(signed=True, intercept=0.0, syntax="1.2.840.10008.1.2.4.90")
+    bits = (16, 16, 15)
+    plan = stack(signed=True, bits=bits, intercept=0.0, syntax="1.2.840.10008.1.2.4.90")
     return plain(folder, "", plan)
 
 
