@@ -59,7 +59,8 @@ def marrow(hu: Array, bones: Components, blocks: Blocks, preset: TissuePreset) -
     """
     owner = owners_of(bones, blocks.factors, hu.shape)
     wall = _wall(hu, owner > 0, blocks, preset)
-    cavity = _cavity(hu, wall, blocks, preset)
+    cavity = _cavity(hu, (owner > 0, wall), blocks, preset)
+    wall &= ~cavity
     outside = ~wall & ~cavity
     # Wall that only partial volume makes, on a bone's outer side, hides nothing.
     cover = (owner == 0) & wall & dilate(outside, (1, 1, 1))
@@ -75,13 +76,14 @@ def _wall(hu: Array, bone: Mask, blocks: Blocks, preset: TissuePreset) -> Mask:
     return bone | (weak & dilate(bone, (1, 1, 1)))
 
 
-def _cavity(hu: Array, wall: Mask, blocks: Blocks, preset: TissuePreset) -> Mask:
-    """Blocks outside the wall that it encloses."""
+def _cavity(hu: Array, shells: tuple[Mask, Mask], blocks: Blocks, preset: TissuePreset) -> Mask:
+    """Blocks that the bone encloses, or the wall where what it encloses looks like marrow."""
+    bone, wall = shells
     mean_hu = pool_mean(hu, blocks.factors)
-    cavity = ~wall & ~outside_of(~wall, mean_hu, preset)
-    cavity |= lumens(wall, preset)
+    cavity = ~bone & ~outside_of(~bone, mean_hu, preset)
+    cavity |= lumens(wall, blocks.size_mm[0], preset)
     cavity |= _trabecular(wall, mean_hu, blocks, preset)
-    return cavity & (mean_hu > preset.hu("air"))
+    return cavity & (mean_hu > preset.hu("air")) & ~bone
 
 
 def _trabecular(shell: Mask, mean_hu: Array, blocks: Blocks, preset: TissuePreset) -> Mask:

@@ -42,8 +42,12 @@ def outside_of(free: Mask, mean_hu: Array, preset: TissuePreset) -> Mask:
     return np.asarray(reached[labels])
 
 
-def lumens(shell: Mask, preset: TissuePreset) -> Mask:
-    """Blocks in the lumen of shafts and ribs, plane by plane across the k axis."""
+def lumens(shell: Mask, step_mm: float, preset: TissuePreset) -> Mask:
+    """Blocks in the lumen of shafts, found plane by plane across the k axis.
+
+    A lumen goes on from plane to plane (`step_mm` apart) for at least `shaft_length`.
+    The spinal canal is closed at the pedicles only and a disc is thin: neither does.
+    """
     whole = fill_slices(shell)
     holes = whole & ~shell
     sections, count = ndi.label(whole, IN_PLANE)
@@ -60,7 +64,16 @@ def lumens(shell: Mask, preset: TissuePreset) -> Mask:
         & (lumen <= preset.ratio("shaft_lumen") * area)
         & (off <= preset.ratio("shaft_eccentric"))
     )
-    return np.asarray(is_shaft[sections] & holes)
+    return _long(np.asarray(is_shaft[sections] & holes), preset.mm("shaft_length") / step_mm)
+
+
+def _long(mask: Mask, planes: float) -> Mask:
+    """The components of the mask that run through at least so many planes."""
+    labels, count = ndi.label(mask, SIX)
+    keep = np.zeros(count + 1, dtype=bool)
+    for number, box in enumerate(ndi.find_objects(labels), start=1):
+        keep[number] = box[0].stop - box[0].start >= planes
+    return np.asarray(keep[labels])
 
 
 def _moments(sections: Array, mask: Mask, count: int) -> tuple[Array, Array, Array]:
