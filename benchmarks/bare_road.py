@@ -1,4 +1,4 @@
-"""Only what dicom2stl does, with medrecon's parts: read, bone, surface, decimate, write.
+"""Only what dicom2stl does, with medrecon's parts: read, threshold, surface, decimate, write.
 
 python benchmarks/bare_road.py DICOM_DIR OUT.stl TRIANGLES
 """
@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 from medrecon import dicom
+from medrecon.core import SoftField, label
 from medrecon.files.stl import save_stl
-from medrecon.segment.refine import refine
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segment.fields import doubled
+from medrecon.surface.coarsen import surface_for_target
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify
 
+LEVEL_HU = 200
+target = int(sys.argv[3])
 volume = dicom.read(dicom.choose(dicom.scan(Path(sys.argv[1]))))
-(field,) = refine(TissueSegmenter(["bone"]).segment(volume), volume).fields
-save_stl(simplify(extract_surface(field), target_faces=int(sys.argv[3])), Path(sys.argv[2]))
+field = SoftField(label("bone"), doubled(volume.array, LEVEL_HU), volume.geometry)
+surface = surface_for_target(field, extract_surface(field), target)
+save_stl(simplify(surface, target_faces=target), Path(sys.argv[2]))

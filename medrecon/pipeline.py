@@ -147,12 +147,14 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     from medrecon.quality.gate import acquisition_limit_mm, verdict
     from medrecon.quality.truncation import crosses_filled_gap, is_truncated
     from medrecon.quality.volume import field_volume_ml
+    from medrecon.surface.coarsen import surface_for_target
     from medrecon.surface.extract import extract_surface
     from medrecon.surface.simplify import simplify
     from medrecon.surface.validity import judge
 
     raw = extract_surface(field)
-    simple = simplify(raw, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
+    full = surface_for_target(field, raw, options.target_faces)
+    simple = simplify(full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
     save_stl(simple, path)
     mesh = Mesh(*read_stl(path), field.label)
     validity = judge(mesh)
