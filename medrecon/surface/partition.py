@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from medrecon.core.weld import weld
 from medrecon.surface.intersections import self_intersections
-from medrecon.surface.topology import doubled_area_vectors, faults_at
+from medrecon.surface.nesting import pieces_facing_wrong
+from medrecon.surface.topology import components, doubled_area_vectors, faults_at
 
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
@@ -87,8 +88,8 @@ def settle(
         A partition of the same mesh that is settled, and that differs only by groups
         that have been taken apart since: only their surroundings are looked at.
     crossing : bool
-        Take also apart what makes faces go through one another, unless they did so
-        in the mesh itself.
+        Take also apart what makes faces go through one another or a piece turn inside
+        out, unless they did so in the mesh itself.
 
     Raises
     ------
@@ -112,6 +113,8 @@ def settle(
         if solid:
             bad = _crossing(partition, corner, uncrossed)
             uncrossed[:] = False
+            if not bad.any():
+                bad = _inside_out(partition, corner)
         parting = _until_something_can_part(bad, partition, corner)
         if parting is None:
             if solid:
@@ -149,6 +152,21 @@ def _crossing(partition: Partition, corner: Faces, near: Mask) -> Mask:
     pairs = self_intersections(partition.place_mm, quotient, among=among)
     bad = np.zeros(len(near), np.bool_)
     bad[quotient[pairs.ravel()].ravel()] = True
+    return bad
+
+
+def _inside_out(partition: Partition, corner: Faces) -> Mask:
+    """Groups of pieces that are wound inside out or lie in a solid.
+
+    A neck whose ends were joined the wrong way round comes off as such a piece.
+    """
+    quotient = between(corner)
+    bad = np.zeros(len(partition.group), np.bool_)
+    _, piece = components(quotient, len(bad))
+    slope = doubled_area_vectors(partition.place_mm, quotient)[0]
+    facing = piece[quotient[:, 0]]
+    wrong = pieces_facing_wrong(partition.place_mm, quotient, facing, slope)
+    bad[np.isin(piece, wrong)] = True
     return bad
 
 

@@ -54,6 +54,13 @@ def test_blobs_stay_solids_in_a_file_at_any_target(seed, kept):
     assert (after.components, after.cavities) == (before.components, before.cavities)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_necks_of_one_voxel_do_not_come_off_inside_out(seed):
+    mesh = extract_surface(blobs((16, 17, 18), seed, smooth=0.7))
+    after = judge(reread(simplify(mesh, target_faces=len(mesh.faces) // 10)))
+    assert after.valid, after
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_blobs_stay_solids_in_a_file_at_the_default_tolerance(seed):
     mesh = extract_surface(blobs((24, 25, 26), seed))
