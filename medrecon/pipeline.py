@@ -150,15 +150,16 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     from medrecon.surface.coarsen import surface_for_target
     from medrecon.surface.extract import extract_surface
     from medrecon.surface.simplify import simplify
+    from medrecon.surface.upsample import finest
     from medrecon.surface.validity import judge
 
-    raw = extract_surface(field)
-    full = surface_for_target(field, raw, options.target_faces)
+    fine, raw = finest(field, extract_surface(field))
+    full = surface_for_target(fine, raw, options.target_faces)
     simple = simplify(full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
     save_stl(simple, path)
     mesh = Mesh(*read_stl(path), field.label)
     validity = judge(mesh)
-    budget = measure(field, mesh, reference=raw)
+    budget = measure(fine, mesh, reference=raw)
     gap = crosses_filled_gap(field, volume)
     gate = verdict(
         budget,
@@ -172,7 +173,7 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     return Part(
         label=field.label,
         mesh=mesh,
-        volume_ml=field_volume_ml(field),
+        volume_ml=field_volume_ml(fine),
         mean_hu=mean_hu(volume, field),
         truncated=is_truncated(field, volume),
         validity=validity,

@@ -57,6 +57,13 @@ def test_the_tumour_is_where_it_is(run_folder, truth):
     assert np.linalg.norm(mesh.center_mass - truth["tumor"]["centroid_mm"]) < 0.5
 
 
+def test_there_are_two_lungs_and_nothing_else_is_taken_for_one(run_folder):
+    # Half-air between the back and the mattress once was: another component, 12 cm off.
+    for name in ("lung_left", "lung_right"):
+        mesh = trimesh.load(run_folder / "meshes" / f"{name}.stl", process=True)
+        assert mesh.body_count == 1
+
+
 def test_left_is_the_patients_left(run_folder, truth):
     for left, right in (("lung_left", "lung_right"), ("kidney_left", "kidney_right")):
         x = {

@@ -126,7 +126,10 @@ def find_lungs(blocks: AirBlocks, preset: TissuePreset, airway: Mask | None = No
     means = mean_in(labels, count, blocks.middle_hu)
     empty = mean_in(labels, count, blocks.middle_hu < preset.hu("gas"))
     aerated = (empty < preset.ratio("emptiest")) & (means < preset.hu("densest"))
-    return np.asarray(np.append(False, aerated & (volumes >= preset.ml("smallest")))[labels])
+    deep = erode(air, radii_for(blocks.size_mm, preset.mm("thickness") / 2))
+    thick = np.bincount(labels[deep], minlength=count + 1)[1:] > 0
+    large = volumes >= preset.ml("smallest")
+    return np.asarray(np.append(False, aerated & thick & large)[labels])
 
 
 def spaces_of(lungs: Mask, airway: Mask, blocks: AirBlocks, preset: TissuePreset) -> Array:

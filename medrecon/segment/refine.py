@@ -28,8 +28,15 @@ from medrecon.segment.components import components
 from medrecon.segment.contract import Progress
 from medrecon.segment.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
 from medrecon.segment.pooling import Array, Mask
+from medrecon.segment.shells import Shells, place_by_shells
 from medrecon.segment.surfaces import Floats, Ints, neighbours_of, on_outer_flank, surface_voxels
 from medrecon.segment.walls import WallModel
+
+TISSUE = "tissue"
+"""Source of a segmentation that thresholds made: its surfaces are near the edges already."""
+
+THRESHOLD_REACH = 2
+"""Voxels to each side in which a threshold's surface looks for its two sides."""
 
 # HU. Pleura, muscle and heart beside a lung; ribs lie behind, contrast in the heart.
 BESIDE_LUNG = {"lung_left": 60.0, "lung_right": 60.0}
@@ -110,8 +117,8 @@ def refine(
         if name in chosen.keep_labels:
             fields.append(one)
         else:
-            near = segmentation.source == "tissue"
-            moved, finding = refine_field(one, volume, chosen, near=near)
+            place = refine_field if segmentation.source == TISSUE else refine_network_field
+            moved, finding = place(one, volume, chosen)
             fields.append(moved)
             findings[name] = (*findings.get(name, ()), *finding)
         if progress is not None:
@@ -119,13 +126,23 @@ def refine(
     return replace(segmentation, fields=tuple(fields), findings=findings)
 
 
+def refine_network_field(
+    found: SoftField, volume: Volume, options: RefineOptions
+) -> tuple[SoftField, tuple[str, ...]]:
+    """A network's field with its surface at the local half-maximum beside it."""
+    how = Shells(contrast_to_noise=options.contrast_to_noise)
+    placed, uncertain = place_by_shells(found, volume, how)
+    words = f"{round(100 * uncertain)} % of the surface uncertain"
+    return placed, (words,) if uncertain >= 0.005 else ()
+
+
 def refine_field(
-    found: SoftField, volume: Volume, options: RefineOptions, *, near: bool = False
+    found: SoftField, volume: Volume, options: RefineOptions
 ) -> tuple[SoftField, tuple[str, ...]]:
     """One field with its surface at the local half-maximum, and what to know of it.
 
-    `near` says that the surface is within a voxel or two already (a threshold's), so
-    that its two sides are looked for close by; else as far away as the band.
+    The surface is a threshold's, within a voxel or two of the edge already, so its two
+    sides are looked for close by.
     """
     values = found.values.T
     surface = surface_voxels(values > 0)
@@ -138,7 +155,7 @@ def refine_field(
         (spacing[2], spacing[1], spacing[0]),
         thin_wall=name in options.thin_walled,
         thin_around=name in options.thin_around,
-        reach=2 if near else options.band_voxels,
+        reach=THRESHOLD_REACH,
         outer_at_most=options.outer_at_most.get(name),
     )
     placed = _Placing(values, image, surface, how, options).placed()

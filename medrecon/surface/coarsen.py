@@ -48,7 +48,9 @@ def coarsened(field: SoftField) -> SoftField:
     # Slices first: neighbours in memory stay neighbours until the array is small.
     for axis in (2, 1, 0):
         total = _pair_sums(total, axis)
-    values = away_from_zero(np.asfortranarray(total, dtype=np.float32) / 8)
+    mean = np.asfortranarray(total, dtype=np.float32)
+    mean /= 8
+    values = away_from_zero(mean)
     affine = field.geometry.affine_lps
     affine[:3, 3] += affine[:3, :3] @ (0.5, 0.5, 0.5)
     affine[:3, :3] *= 2

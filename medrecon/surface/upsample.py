@@ -8,15 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Mesh, SoftField, away_from_zero
+from medrecon.surface.extract import extract_surface
 
 # Keys' cubic convolution (a = −1/2) a quarter of a step before and after a sample: it
 # passes through the samples' parabola and keeps constants and slopes exactly.
 _QUARTER = (-0.0703125, 0.8671875, 0.2265625, -0.0234375)
 
-THIN_VOXELS = 4.0
+THIN_VOXELS = 6.0
 """Mean thickness, in voxels, under which doubling the samples pays: at a tube of radius 4
 the error of linear interpolation is a fifth of its cubic one's (evidence: torus 0.026
-against 0.006 voxels), at a ball of radius 20 both are at the noise."""
+against 0.006 voxels); a ball of 5 mL on 1.75 mm voxels, 4.2 of them thick, loses 3.5 % of
+its volume to linear interpolation; at a ball of radius 20 both are at the noise."""
+
+MOST_VOXELS = 4_000_000
+"""Larger blocks stay as they are: eight times as many float32 would be over 128 MB."""
 
 
 def upsampled(field: SoftField) -> SoftField:
@@ -45,6 +50,22 @@ def is_thin(mesh: Mesh, spacing_mm: tuple[float, float, float]) -> bool:
     if not len(mesh.faces):
         return False
     return 2 * abs(mesh.volume_mm3) / mesh.area_mm2 < THIN_VOXELS * max(spacing_mm)
+
+
+def finest(field: SoftField, surface: Mesh) -> tuple[SoftField, Mesh]:
+    """The field and its surface, both on finer voxels if the structure is thin and small.
+
+    Parameters
+    ----------
+    field : SoftField
+    surface : Mesh
+        Its full surface.
+    """
+    small = field.values.size <= MOST_VOXELS
+    if not (small and is_thin(surface, field.grid.spacing_mm)):
+        return field, surface
+    finer = upsampled(field)
+    return finer, extract_surface(finer)
 
 
 def _doubled(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
