@@ -9,7 +9,7 @@ from pathlib import Path
 from medrecon import dicom
 from medrecon.core import SoftField, label
 from medrecon.files.stl import save_stl
-from medrecon.segment.fields import doubled
+from medrecon.segmentation.fields import doubled
 from medrecon.surface.coarsen import surface_for_target
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify

@@ -28,7 +28,7 @@ def save(out: Path, name: str, values: Any, affine_lps: Any, **more: Any) -> Non
 def medrecon(path: Path, out: Path) -> None:
     from medrecon.core import SliceStack
     from medrecon.dicom import choose, read, scan
-    from medrecon.resample import stack_geometry, stack_onto
+    from medrecon.resampling import stack_geometry, stack_onto
 
     image = read(choose(scan(path)))
     if isinstance(image, SliceStack):
@@ -73,7 +73,7 @@ def dcm2niix(path: Path, out: Path) -> None:
 
 READERS = {"medrecon": medrecon, "SimpleITK": sitk, "MONAI": monai, "dcm2niix": dcm2niix}
 
-MODULES = {"medrecon": "medrecon.resample", "SimpleITK": "SimpleITK", "MONAI": "monai.data"}
+MODULES = {"medrecon": "medrecon.resampling", "SimpleITK": "SimpleITK", "MONAI": "monai.data"}
 SECONDS = 60
 
 

@@ -20,8 +20,8 @@ from scipy import ndimage
 from medrecon.core import Geometry, Label
 from medrecon.models.manifest import Components, Head, ModelLabel, NetworkSpec, Sampling
 from medrecon.models.networks import build_network
-from medrecon.segment.inference import plan_inference, predict_logits
-from medrecon.segment.logits import LogitMap, fields_from_logits
+from medrecon.segmentation.inference import plan_inference, predict_logits
+from medrecon.segmentation.logits import LogitMap, fields_from_logits
 
 CLASSES = 105
 

@@ -23,7 +23,7 @@ from medrecon.errors import UsageError
 
 def resample(volume: Volume, *, spacing_mm: float = 1.0) -> Volume:
     """The image on cubic voxels of that size, voxel centre on voxel centre, linear."""
-    from medrecon.resample import to_isotropic
+    from medrecon.resampling import to_isotropic
 
     return to_isotropic(volume, spacing_mm)
 
@@ -54,16 +54,16 @@ def segment(
     UnverifiedHuError, ModelError
         As the segmenters do.
     """
-    from medrecon.segment.refine import refine
+    from medrecon.segmentation.refine import refine
 
     if bool(tissues) == bool(model):
         raise UsageError("name tissues or one model, not both and not neither")
     if tissues:
-        from medrecon.segment.tissues import TissueSegmenter
+        from medrecon.segmentation.tissues import TissueSegmenter
 
         return refine(TissueSegmenter(tissues).segment(volume), volume)
     from medrecon.models import store
-    from medrecon.segment.unet import UnetSegmenter
+    from medrecon.segmentation.unet import UnetSegmenter
 
     return refine(UnetSegmenter(store.find(str(model)), device=device).segment(volume), volume)
 

@@ -82,7 +82,7 @@ def reconstruct(
 def load_volume(path: Path, options: LoadOptions, log: Recorder) -> Volume:
     """The image to work on: read, put right if its slices are not a grid, HU verified."""
     from medrecon.files import images
-    from medrecon.segment.hu import verify_hu
+    from medrecon.segmentation.hu import verify_hu
 
     if images.is_image_file(path):
         with log.stage("read"):
@@ -106,7 +106,7 @@ def segment_volume(
     DamagedInputError
         If nothing was found at all.
     """
-    from medrecon.segment.refine import refine
+    from medrecon.segmentation.refine import refine
 
     found = [*_tissues(volume, options, log), *_networks(volume, options, log)]
     kept = [_only(s, options.labels) for s in found]
@@ -257,7 +257,7 @@ def write_records(
 
 def on_grid(volume: Volume, spacing: Grid | float) -> Volume:
     """The image on the grid that is written."""
-    from medrecon.resample import to_isotropic
+    from medrecon.resampling import to_isotropic
 
     if spacing is Grid.NATIVE:
         return volume
@@ -289,7 +289,7 @@ def plain(value: Any) -> Any:
 
 def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
     from medrecon import dicom
-    from medrecon.resample import stack_geometry, stack_onto
+    from medrecon.resampling import stack_geometry, stack_onto
 
     with log.stage("scan") as stage:
         scan = dicom.scan(path, limits=_limits(options))
@@ -329,7 +329,7 @@ def _tissues(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Seg
             log.warn(f"no tissues: HU are not verified: {volume.acquisition.hu_reason}")
             return []
         names = DEFAULT_TISSUES
-    from medrecon.segment.tissues import TissueSegmenter
+    from medrecon.segmentation.tissues import TissueSegmenter
 
     with log.stage("tissues") as stage:
         return [TissueSegmenter(names).segment(volume, progress=stage)]
@@ -345,7 +345,7 @@ def _networks(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Se
         model = _model(name, volume, log)
         if model is None:
             continue
-        from medrecon.segment.unet import UnetSegmenter
+        from medrecon.segmentation.unet import UnetSegmenter
 
         with log.stage(f"network {model.manifest.name}") as stage:
             segmenter = UnetSegmenter(model, device=options.device, force=options.force_model)

@@ -51,3 +51,12 @@ options = Options(segment=SegmentOptions(tissues=("bone",)), output=OutputOption
 assert mr.reconstruct(folder / "in", output=folder / "out", options=options).parts
 """
     assert loaded(code, ("torch", "monai", "vedo")) == []
+
+
+def test_the_faces_functions_stay_functions_after_their_rooms_were_used(tmp_path):
+    code = """
+import medrecon as mr, medrecon.segmentation.refine, medrecon.resampling, medrecon.dicom, types
+for name in mr.__all__:
+    assert not isinstance(getattr(mr, name), types.ModuleType), name
+"""
+    assert loaded(code, ("torch",)) == []

@@ -7,7 +7,7 @@ import pytest
 
 from medrecon.core import Acquisition, Geometry, Label, Modality, SliceStack, SoftField, Volume
 from medrecon.errors import GeometryError
-from medrecon.resample import (
+from medrecon.resampling import (
     Order,
     resample_field,
     resample_volume,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medrecon.core import Geometry, LabelMap, SoftField
-from medrecon.resample import resample_field
+from medrecon.resampling import resample_field
 
 
 def paint_labels(fields: Sequence[SoftField], geometry: Geometry) -> LabelMap:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from medrecon.core import Geometry, Label, LabelMap, Volume
 from medrecon.models.grid import network_grid
 from medrecon.models.manifest import Sampling
-from medrecon.resample import resample_volume
+from medrecon.resampling import resample_volume
 
 SampleMaker = Callable[[int], tuple[Volume, LabelMap]]
 """A seed to an image and its truth on the same grid."""

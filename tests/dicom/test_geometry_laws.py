@@ -12,7 +12,7 @@ from series_maker import Array, Plan, dataset, enhanced, stack, stored, words, w
 
 from medrecon.core import SliceStack, Volume
 from medrecon.dicom import choose, read, scan
-from medrecon.resample import stack_geometry, stack_onto
+from medrecon.resampling import stack_geometry, stack_onto
 
 # 60 HU per mm: a voxel's value is its place along the gradient to 1/60 mm.
 HU_PER_MM = 60.0

@@ -15,7 +15,7 @@ from judge import verdict
 from medrecon.core import HuStatus, SliceStack, Volume
 from medrecon.dicom import Decoder, choose, read, scan
 from medrecon.errors import MedreconError
-from medrecon.resample import stack_geometry, stack_onto
+from medrecon.resampling import stack_geometry, stack_onto
 
 SUITES = (hazards_series, hazards_stored, hazards_files)
 

@@ -23,7 +23,7 @@ from medrecon.errors import (
     UnreadableInputError,
     UsageError,
 )
-from medrecon.resample import stack_geometry, stack_onto
+from medrecon.resampling import stack_geometry, stack_onto
 
 
 def truncate(path: Path) -> None:

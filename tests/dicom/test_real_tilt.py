@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 
 from medrecon.core import SliceStack
 from medrecon.dicom import choose, read, scan
-from medrecon.resample import stack_geometry, stack_onto
+from medrecon.resampling import stack_geometry, stack_onto
 
 
 @pytest.mark.data

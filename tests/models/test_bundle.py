@@ -23,7 +23,7 @@ from medrecon.models.install import add
 from medrecon.models.intensity import normalise
 from medrecon.models.networks import build_network
 from medrecon.models.store import load_weights
-from medrecon.resample import resample_volume
+from medrecon.resampling import resample_volume
 
 METADATA: dict[str, Any] = {
     "version": "0.5.9",
@@ -156,7 +156,7 @@ def test_its_input_and_logits_are_monais(tmp_path: Path) -> None:
     from monai.transforms.intensity.array import ScaleIntensityRange
     from monai.transforms.spatial.array import Orientation, Spacing
 
-    from medrecon.segment.inference import plan_inference, predict_logits
+    from medrecon.segmentation.inference import plan_inference, predict_logits
 
     rng = np.random.default_rng(0)
     geometry = Geometry((61, 47, 23), (0.9, 0.9, 2.5), (-20.0, 5.0, 30.0))

@@ -9,7 +9,7 @@ from scenes import Shape, ball, box, ct, grid, rod, shell, torso, truth
 from scipy import ndimage
 
 from medrecon.core import Geometry, Segmentation, Volume
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.tissues import TissueSegmenter
 
 GRID = grid((104, 100, 48))
 BODY = torso(48, 44)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from medrecon.segment.components import components
+from medrecon.segmentation.components import components
 
 
 @settings(max_examples=60, deadline=None)

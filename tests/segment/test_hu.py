@@ -10,8 +10,8 @@ from scenes import ball, ct, grid, torso
 
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
 from medrecon.errors import UnverifiedHuError
-from medrecon.segment.hu import examine, verify_hu
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.hu import examine, verify_hu
+from medrecon.segmentation.tissues import TissueSegmenter
 
 
 @pytest.fixture(scope="module")

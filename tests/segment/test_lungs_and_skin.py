@@ -9,7 +9,7 @@ from scenes import Shape, ball, box, ct, grid, torso, truth
 
 from medrecon.core import Geometry, Segmentation, Volume
 from medrecon.errors import UsageError
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.tissues import TissueSegmenter
 
 GRID = grid((88, 72, 80), (2.0, 2.0, 2.0))
 LEFT, RIGHT = ball((40, 0, -15), 28), ball((-40, 0, -15), 24)

@@ -11,8 +11,8 @@ from scenes import Shape, ball, box, ct, grid, rod, shell, torso
 
 from medrecon.core import Geometry, Mesh, Segmentation, SoftField, Volume, label
 from medrecon.errors import GeometryError
-from medrecon.segment.refine import RefineOptions, refine
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.refine import RefineOptions, refine
+from medrecon.segmentation.tissues import TissueSegmenter
 from medrecon.surface.extract import extract_surface
 
 WIDE = ((lambda x, y, z: 99 + 0 * x), 50.0)
@@ -108,7 +108,7 @@ def test_bands_with_two_edges_are_left_alone() -> None:
 def test_the_band_limits_how_far_a_surface_moves() -> None:
     organ = ball((0, 0, 0), 18)
     volume = ct(grid((60, 60, 60)), [WIDE, (organ, 250.0)])
-    coarse = field_of(volume, voxels(volume.geometry, ball((0, 0, 0), 16)), "liver")
+    coarse = field_of(volume, voxels(volume.geometry, ball((0, 0, 0), 17)), "liver")
     coarse = replace(coarse, source="tissue")
     near = refine(coarse, volume, RefineOptions(band_voxels=1)).fields[0].values > 0
     far = refine(coarse, volume, RefineOptions(band_voxels=4)).fields[0].values > 0

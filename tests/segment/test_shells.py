@@ -17,8 +17,8 @@ from medrecon.core import (
     Volume,
     away_from_zero,
 )
-from medrecon.segment.refine import refine
-from medrecon.segment.shells import place_by_shells
+from medrecon.segmentation.refine import refine
+from medrecon.segmentation.shells import place_by_shells
 from medrecon.surface.extract import extract_surface
 
 GRID = Geometry((72, 72, 56), (1.0, 1.0, 1.25), (-36.0, -36.0, -35.0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Segmentation, Volume
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.tissues import TissueSegmenter
 
 pytestmark = pytest.mark.data
 

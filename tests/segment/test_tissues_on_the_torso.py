@@ -6,8 +6,8 @@ import pytest
 
 from medrecon.core import Geometry, Segmentation
 from medrecon.phantom.torso import Phantom, make_torso
-from medrecon.segment.refine import refine
-from medrecon.segment.tissues import TissueSegmenter
+from medrecon.segmentation.refine import refine
+from medrecon.segmentation.tissues import TissueSegmenter
 from medrecon.surface.extract import extract_surface
 
 NAMES = ("skin", "bone", "lung_left", "lung_right", "airway")

@@ -37,9 +37,9 @@ from medrecon.models import (
 from medrecon.models.networks import build_network
 from medrecon.models.store import open_model
 from medrecon.models.weights import write_weights
-from medrecon.segment.device import choose_device
-from medrecon.segment.inference import plan_inference, predict_logits
-from medrecon.segment.unet import UnetSegmenter, require_fit, run_network
+from medrecon.segmentation.device import choose_device
+from medrecon.segmentation.inference import plan_inference, predict_logits
+from medrecon.segmentation.unet import UnetSegmenter, require_fit, run_network
 
 CT_PHANTOM = Acquisition(Modality.CT, HuStatus.VERIFIED, "a phantom", is_phantom=True)
 BRIGHT, DIM = Label(1, "bright"), Label(2, "dim")
@@ -336,7 +336,7 @@ def test_gpu_and_cpu_agree(model: InstalledModel) -> None:
 
 def test_the_segment_rooms_other_modules_load_no_torch() -> None:
     code = (
-        "import sys, medrecon.segment, medrecon.segment.contract; "
+        "import sys, medrecon.segmentation, medrecon.segmentation.contract; "
         "sys.exit(any(m.split('.')[0] in ('torch', 'monai') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

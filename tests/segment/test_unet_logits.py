@@ -11,9 +11,9 @@ from medrecon.core import Geometry, Label, SoftField
 from medrecon.errors import GeometryError
 from medrecon.models.grid import network_grid
 from medrecon.models.manifest import Components, Head, ModelLabel, Sampling
-from medrecon.segment.axis_map import cubic_weights
-from medrecon.segment.logits import LogitMap, fields_from_logits
-from medrecon.segment.stores import AllLogits, TopLogits
+from medrecon.segmentation.axis_map import cubic_weights
+from medrecon.segmentation.logits import LogitMap, fields_from_logits
+from medrecon.segmentation.stores import AllLogits, TopLogits
 
 BIG, SMALL = Label(1, "big"), Label(2, "small")
 BIG_CENTRE, SMALL_CENTRE = np.array([8.0, -6.0, 4.0]), np.array([-20.0, 10.0, -12.0])

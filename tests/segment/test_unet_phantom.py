@@ -8,7 +8,7 @@ import pytest
 from medrecon.core import Segmentation
 from medrecon.models import choose_model, find, verify
 from medrecon.phantom import Phantom, make_torso
-from medrecon.segment.unet import UnetSegmenter
+from medrecon.segmentation.unet import UnetSegmenter
 
 # Least Dice against the phantom's own labels on its own voxels, before the boundary is
 # placed by the image. A wrong side, a second organ or a hole costs more than this leaves.

@@ -7,7 +7,7 @@ import pytest
 
 from medrecon.core import Geometry, Label, SoftField
 from medrecon.errors import ModelError
-from medrecon.segment.sides import require_sides
+from medrecon.segmentation.sides import require_sides
 
 TO_THE_LEFT = Geometry((40, 20, 20), (2, 2, 2), (-40, 0, 0))
 TO_THE_RIGHT = Geometry((40, 20, 20), (2, 2, 2), (40, 0, 0), ((-1, 0, 0), (0, 1, 0), (0, 0, 1)))

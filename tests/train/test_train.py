@@ -14,7 +14,7 @@ from toy import CT_PHANTOM, LEFT, RIGHT, toy_options, toy_pair
 from medrecon.core import Geometry, LabelMap, Volume
 from medrecon.errors import UsageError
 from medrecon.models import IntendedUse, find, verify
-from medrecon.segment.unet import UnetSegmenter
+from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.train import Augmentation, Schedule, phantom_recipe, train
 from medrecon.train.augment import draw_patch
 from medrecon.train.loop import learning_rate

@@ -12,10 +12,10 @@ import torch
 
 from medrecon.errors import ModelError, ResourceError
 from medrecon.models.manifest import Blend, Sampling
-from medrecon.segment.contract import Progress
-from medrecon.segment.device import repeatable_inference
-from medrecon.segment.stores import AllLogits, LogitStore, TopLogits
-from medrecon.segment.tiles import HALF_SUMS_BYTES, Predictor, Shape, Tiling, run_tiles
+from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.device import repeatable_inference
+from medrecon.segmentation.stores import AllLogits, LogitStore, TopLogits
+from medrecon.segmentation.tiles import HALF_SUMS_BYTES, Predictor, Shape, Tiling, run_tiles
 
 FloatField = npt.NDArray[np.float32]
 

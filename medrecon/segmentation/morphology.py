@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segment.pooling import Array, Mask
+from medrecon.segmentation.pooling import Array, Mask
 
 Radii = tuple[int, int, int]
 SIX = ndi.generate_binary_structure(3, 1)

@@ -15,7 +15,7 @@ from itertools import groupby, product
 import numpy as np
 import torch
 
-from medrecon.segment.stores import LogitStore
+from medrecon.segmentation.stores import LogitStore
 
 Shape = tuple[int, int, int]
 Predictor = Callable[[torch.Tensor], torch.Tensor]

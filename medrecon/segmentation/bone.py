@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from medrecon.core import Volume
-from medrecon.segment.body import Body, body_box, near_body
-from medrecon.segment.components import Components, components
-from medrecon.segment.fields import Box, place_field, shifted, with_margin
-from medrecon.segment.found import Found
-from medrecon.segment.marrow import Blocks, marrow
-from medrecon.segment.morphology import bounding_box
-from medrecon.segment.pooling import Array, Mask, factors_for, values_at
-from medrecon.segment.presets import TissuePreset
-from medrecon.segment.vessels import dense_blocks, vessel_voxels
+from medrecon.segmentation.body import Body, body_box, near_body
+from medrecon.segmentation.components import Components, components
+from medrecon.segmentation.fields import Box, place_field, shifted, with_margin
+from medrecon.segmentation.found import Found
+from medrecon.segmentation.marrow import Blocks, marrow
+from medrecon.segmentation.morphology import bounding_box
+from medrecon.segmentation.pooling import Array, Mask, factors_for, values_at
+from medrecon.segmentation.presets import TissuePreset
+from medrecon.segmentation.vessels import dense_blocks, vessel_voxels
 
 
 def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:

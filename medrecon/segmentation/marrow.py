@@ -15,13 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
 
-from medrecon.segment.apart import absorb_islands, apart, owners_of
-from medrecon.segment.components import Components
-from medrecon.segment.morphology import SIX, closed, dilate, grow_inside, mean_in, radii_for
-from medrecon.segment.pooling import Array, Factors, Mask, factors_for, pool_max, pool_mean, spread
-from medrecon.segment.presets import TissuePreset
-from medrecon.segment.sections import lumens, outside_of
-from medrecon.segment.surfaces import strides_of
+from medrecon.segmentation.apart import absorb_islands, apart, owners_of
+from medrecon.segmentation.components import Components
+from medrecon.segmentation.morphology import SIX, closed, dilate, grow_inside, mean_in, radii_for
+from medrecon.segmentation.pooling import (
+    Array,
+    Factors,
+    Mask,
+    factors_for,
+    pool_max,
+    pool_mean,
+    spread,
+)
+from medrecon.segmentation.presets import TissuePreset
+from medrecon.segmentation.sections import lumens, outside_of
+from medrecon.segmentation.surfaces import strides_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,19 @@ import numpy.typing as npt
 
 from medrecon.core import Segmentation, SoftField, Volume
 from medrecon.errors import GeometryError
-from medrecon.segment.components import components
-from medrecon.segment.contract import Progress
-from medrecon.segment.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
-from medrecon.segment.pooling import Array, Mask
-from medrecon.segment.shells import Shells, place_by_shells
-from medrecon.segment.surfaces import Floats, Ints, neighbours_of, on_outer_flank, surface_voxels
-from medrecon.segment.walls import WallModel
+from medrecon.segmentation.components import components
+from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
+from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.shells import Shells, place_by_shells
+from medrecon.segmentation.surfaces import (
+    Floats,
+    Ints,
+    neighbours_of,
+    on_outer_flank,
+    surface_voxels,
+)
+from medrecon.segmentation.walls import WallModel
 
 TISSUE = "tissue"
 """Source of a segmentation that thresholds made: its surfaces are near the edges already."""

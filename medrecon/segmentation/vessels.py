@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
 
-from medrecon.segment.morphology import SIX, dilate, erode, radii_for
-from medrecon.segment.pooling import Array, Factors, Mask, values_at
-from medrecon.segment.presets import TissuePreset
+from medrecon.segmentation.morphology import SIX, dilate, erode, radii_for
+from medrecon.segmentation.pooling import Array, Factors, Mask, values_at
+from medrecon.segmentation.presets import TissuePreset
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

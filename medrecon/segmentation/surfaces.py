@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.segment.pooling import Array, Mask
+from medrecon.segmentation.pooling import Array, Mask
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

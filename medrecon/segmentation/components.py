@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from medrecon.segment.pooling import Mask
+from medrecon.segmentation.pooling import Mask
 
 Ints = npt.NDArray[np.int64]
 

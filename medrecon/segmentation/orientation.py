@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medrecon.core import Geometry
-from medrecon.segment.pooling import Array
+from medrecon.segmentation.pooling import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segment.pooling import Array, Mask
-from medrecon.segment.surfaces import Floats, Ints, inward_walks
-from medrecon.segment.walls import WallModel, wall_level
+from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.surfaces import Floats, Ints, inward_walks
+from medrecon.segmentation.walls import WallModel, wall_level
 
 # Walks are sampled at least this far apart: closer samples lie on the same blurred edge
 # of a clinical scanner (sigma 0.5 to 0.8 mm).

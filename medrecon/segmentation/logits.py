@@ -16,8 +16,8 @@ from scipy import ndimage
 
 from medrecon.core import Geometry, SoftField, away_from_zero
 from medrecon.models.manifest import Components, Head, ModelLabel
-from medrecon.segment.axis_map import AxisMap, Block
-from medrecon.segment.stores import LogitStore
+from medrecon.segmentation.axis_map import AxisMap, Block
+from medrecon.segmentation.stores import LogitStore
 
 FloatField = npt.NDArray[np.float32]
 # Voxels are joined across corners on the coarse grid, where a thin bridge is hardly a

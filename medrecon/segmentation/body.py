@@ -14,7 +14,7 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from medrecon.core import Volume
-from medrecon.segment.morphology import (
+from medrecon.segmentation.morphology import (
     bounding_box,
     dilate,
     fill_slices,
@@ -22,8 +22,8 @@ from medrecon.segment.morphology import (
     opened,
     radii_for,
 )
-from medrecon.segment.pooling import Factors, Mask, factors_for, spread
-from medrecon.segment.presets import TissuePreset
+from medrecon.segmentation.pooling import Factors, Mask, factors_for, spread
+from medrecon.segmentation.presets import TissuePreset
 
 Box = tuple[slice, slice, slice]
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 from medrecon.core import HuStatus, Segmentation, Volume
 from medrecon.errors import UnverifiedHuError, UsageError
-from medrecon.segment.body import Body, find_body
-from medrecon.segment.bone import find_bone
-from medrecon.segment.contract import Progress
-from medrecon.segment.found import Found
-from medrecon.segment.hu import verify_hu
-from medrecon.segment.lungs import find_air
-from medrecon.segment.presets import preset
-from medrecon.segment.skin import find_skin
-from medrecon.segment.soft import find_soft
+from medrecon.segmentation.body import Body, find_body
+from medrecon.segmentation.bone import find_bone
+from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.found import Found
+from medrecon.segmentation.hu import verify_hu
+from medrecon.segmentation.lungs import find_air
+from medrecon.segmentation.presets import preset
+from medrecon.segmentation.skin import find_skin
+from medrecon.segmentation.soft import find_soft
 
 # In the order of work; a request is answered in this order whatever its own.
 TISSUES = ("skin", "bone", "lung_left", "lung_right", "airway", "fat", "muscle")

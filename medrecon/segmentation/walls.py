@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from medrecon.segment.surfaces import Floats
+from medrecon.segmentation.surfaces import Floats
 
 # HU. Red, yellow and trabecular marrow lie between -50 and 300; the level depends on it
 # by less than 1 % of the contrast.

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import SoftField, Volume, label
-from medrecon.segment.morphology import bounding_box
-from medrecon.segment.pooling import Array, Mask
+from medrecon.segmentation.morphology import bounding_box
+from medrecon.segmentation.pooling import Array, Mask
 
 # Half HU. A filled marrow voxel may equal the level by chance: a field that is nearly
 # zero deep inside would let noise of a later interpolation open a hole there.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from medrecon.core import SoftField, Volume
-from medrecon.segment.airspaces import (
+from medrecon.segmentation.airspaces import (
     AIRWAY,
     LEFT,
     RIGHT,
@@ -20,13 +20,13 @@ from medrecon.segment.airspaces import (
     widened,
     with_vessels,
 )
-from medrecon.segment.body import Body, body_blocks, body_box
-from medrecon.segment.fields import Box, place_field
-from medrecon.segment.found import Found
-from medrecon.segment.morphology import erode, radii_for
-from medrecon.segment.orientation import PatientAxes
-from medrecon.segment.pooling import Array, Factors, Mask, factors_for, pool_max, spread
-from medrecon.segment.presets import TissuePreset, preset
+from medrecon.segmentation.body import Body, body_blocks, body_box
+from medrecon.segmentation.fields import Box, place_field
+from medrecon.segmentation.found import Found
+from medrecon.segmentation.morphology import erode, radii_for
+from medrecon.segmentation.orientation import PatientAxes
+from medrecon.segmentation.pooling import Array, Factors, Mask, factors_for, pool_max, spread
+from medrecon.segmentation.presets import TissuePreset, preset
 
 NAMES = {"lung_left": LEFT, "lung_right": RIGHT, "airway": AIRWAY}
 

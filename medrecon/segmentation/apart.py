@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
 
-from medrecon.segment.components import Components
-from medrecon.segment.morphology import SIX, bounding_box, dilate
-from medrecon.segment.pooling import Factors, Mask
-from medrecon.segment.surfaces import strides_of
+from medrecon.segmentation.components import Components
+from medrecon.segmentation.morphology import SIX, bounding_box, dilate
+from medrecon.segmentation.pooling import Factors, Mask
+from medrecon.segmentation.surfaces import strides_of
 
 # Share of a component's blocks beside the outside, above which it is a bone of its own.
 EXPOSED_SHARE = 0.25

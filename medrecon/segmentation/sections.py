@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segment.morphology import SIX, fill_slices
-from medrecon.segment.pooling import Array, Mask
-from medrecon.segment.presets import TissuePreset
+from medrecon.segmentation.morphology import SIX, fill_slices
+from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.presets import TissuePreset
 
 IN_PLANE = np.zeros((3, 3, 3), dtype=bool)
 IN_PLANE[1] = True

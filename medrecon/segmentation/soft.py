@@ -11,12 +11,12 @@ import numpy.typing as npt
 import scipy.ndimage as ndi
 
 from medrecon.core import SoftField, Volume, label
-from medrecon.segment.body import Body, body_box
-from medrecon.segment.fields import Box, doubled, signed
-from medrecon.segment.found import Found
-from medrecon.segment.morphology import opened
-from medrecon.segment.pooling import Array, spread
-from medrecon.segment.presets import TissuePreset, preset
+from medrecon.segmentation.body import Body, body_box
+from medrecon.segmentation.fields import Box, doubled, signed
+from medrecon.segmentation.found import Found
+from medrecon.segmentation.morphology import opened
+from medrecon.segmentation.pooling import Array, spread
+from medrecon.segmentation.presets import TissuePreset, preset
 
 
 def find_soft(volume: Volume, body: Body, names: tuple[str, ...]) -> dict[str, Found]:

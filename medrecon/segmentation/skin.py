@@ -8,14 +8,14 @@ from it is dropped and counted.
 from __future__ import annotations
 
 from medrecon.core import Volume
-from medrecon.segment.body import Body
-from medrecon.segment.components import components
-from medrecon.segment.fields import place_field
-from medrecon.segment.found import Found
-from medrecon.segment.morphology import bounding_box, dilate, erode, radii_for
-from medrecon.segment.pooling import Mask, spread
-from medrecon.segment.presets import TissuePreset
-from medrecon.segment.surfaces import beside
+from medrecon.segmentation.body import Body
+from medrecon.segmentation.components import components
+from medrecon.segmentation.fields import place_field
+from medrecon.segmentation.found import Found
+from medrecon.segmentation.morphology import bounding_box, dilate, erode, radii_for
+from medrecon.segmentation.pooling import Mask, spread
+from medrecon.segmentation.presets import TissuePreset
+from medrecon.segmentation.surfaces import beside
 
 
 def find_skin(volume: Volume, body: Body, preset: TissuePreset) -> Found:

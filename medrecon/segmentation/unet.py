@@ -14,12 +14,12 @@ from medrecon.models.intensity import normalise
 from medrecon.models.manifest import Head, IntensityKind, Manifest
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, load_weights
-from medrecon.resample import resample_volume
-from medrecon.segment.contract import Progress
-from medrecon.segment.device import choose_device
-from medrecon.segment.inference import plan_inference, predict_logits
-from medrecon.segment.logits import LogitMap, fields_from_logits
-from medrecon.segment.sides import require_sides
+from medrecon.resampling import resample_volume
+from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.device import choose_device
+from medrecon.segmentation.inference import plan_inference, predict_logits
+from medrecon.segmentation.logits import LogitMap, fields_from_logits
+from medrecon.segmentation.sides import require_sides
 
 ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segment.morphology import SIX, closed, dilate, erode, mean_in, opened, radii_for
-from medrecon.segment.pooling import Array, Mask
-from medrecon.segment.presets import TissuePreset
+from medrecon.segmentation.morphology import SIX, closed, dilate, erode, mean_in, opened, radii_for
+from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.presets import TissuePreset
 
 Sizes = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
