@@ -277,7 +277,7 @@ def _lean(layout: Layout) -> float:
 
 
 def _numbers_jump(layout: Layout) -> bool:
-    numbers = [s.meaning.instance_number for s in layout.slices]
+    numbers = [s.identity.instance_number for s in layout.slices]
     known = sorted(n for n in numbers if n is not None)
     if len(known) < len(numbers) or len(set(known)) < len(known):
         return False

@@ -9,7 +9,8 @@ from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.functional import frame_slices
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.mosaic import is_mosaic, mosaic_slices
-from medrecon.dicom.slices import Slice, classic_slice
+from medrecon.dicom.recurring import Recurring
+from medrecon.dicom.slices import Slice
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Header, MalformedError
 
@@ -33,7 +34,9 @@ _PROJECTIONS = ("PROJECTION", "MIP", "MAX_IP", "MINIP", "MIN_IP", "VRT", "3D REN
 _PICTURES = frozenset(["DOSE_INFO", "PATIENT_INFO", "RESULTS"]) | {"SCREEN SAVE", "DOSE REPORT"}
 
 
-def slices_of(source: Source, header: Header, limits: Limits) -> tuple[Slice, ...]:
+def slices_of(
+    source: Source, header: Header, limits: Limits, recurring: Recurring
+) -> tuple[Slice, ...]:
     """The slices of a file: one, one per frame, or one per tile of a mosaic.
 
     Raises
@@ -50,7 +53,7 @@ def slices_of(source: Source, header: Header, limits: Limits) -> tuple[Slice, ..
         if not found:
             raise MalformedError("frames that the header does not describe")
         return found
-    one = classic_slice(source, header)
+    one = recurring.slice_of(source, header)
     if one is None:
         raise MalformedError("pixels that the header does not describe")
     return mosaic_slices(one, header) if is_mosaic(one) else (one,)

@@ -287,7 +287,7 @@ def _transforms(slices: Sequence[Slice], series: Series) -> list[Transform]:
     """
     is_ct = series.modality.value == "CT"
     stated = sum(s.scale.is_stated for s in slices)
-    if is_ct and 0 < stated < len(slices):
+    if 0 < stated < len(slices):
         raise PixelDataError(
             f"{len(slices) - stated} of {len(slices)} slices in series {series.number} state no "
             "rescale and the others do; export the series again"

@@ -16,6 +16,7 @@ from medrecon.dicom.geometry import lay_out
 from medrecon.dicom.headers import read_header
 from medrecon.dicom.intake import reason_for_frame, reason_to_leave, slices_of, with_modality
 from medrecon.dicom.limits import Limits
+from medrecon.dicom.recurring import Recurring
 from medrecon.dicom.separate import Group, contrasts, moments, same_nature, same_plane
 from medrecon.dicom.series import Scan, Series, refused
 from medrecon.dicom.slices import Slice
@@ -69,6 +70,7 @@ class _Gathered:
         self.aside: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()
         self.dicom_files = 0
+        self.recurring = Recurring()
 
     def add(self, source: Source, limits: Limits) -> None:
         try:
@@ -91,7 +93,7 @@ class _Gathered:
             self.aside[reason] += 1
             return
         try:
-            slices = slices_of(source, header, limits)
+            slices = slices_of(source, header, limits, self.recurring)
         except MalformedError as error:
             error.elements = header.elements
             self._add_broken(error)

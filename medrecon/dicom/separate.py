@@ -91,12 +91,12 @@ def _nature(s: Slice) -> Hashable:
 
 
 def _content(s: Slice) -> tuple[str | float, ...]:
-    m, p = s.meaning, s.placement
+    m, p, number = s.meaning, s.placement, s.identity.instance_number
     return (
         *(s.identity.study, s.identity.series, s.identity.instance),
         *(s.frame, -1 if s.tile is None else s.tile.row * 65536 + s.tile.column),
         *(p.position_mm or (0.0, 0.0, 0.0)),
-        *(-1 if m.instance_number is None else m.instance_number, "\\".join(m.image_type)),
+        *(-1 if number is None else number, "\\".join(m.image_type)),
     )
 
 

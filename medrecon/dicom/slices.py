@@ -53,6 +53,7 @@ class Identity:
     series: str
     frame_of_reference: str
     instance: str
+    instance_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,6 @@ class Meaning:
     laterality: str
     quality_control: bool
     series_number: int | None
-    instance_number: int | None
     stack: str = ""
     units: str = ""
     nominal_tilt_degrees: float = 0.0
@@ -200,27 +200,33 @@ def pixel_format(a: Attributes, header: Header) -> PixelFormat | None:
 
 
 def identity(a: Attributes) -> Identity:
-    """The file's UIDs."""
+    """The file's UIDs and its number in the series."""
     return Identity(
         a.text(tags.STUDY_INSTANCE),
         a.text(tags.SERIES_INSTANCE),
         a.text(tags.FRAME_OF_REFERENCE),
         a.text(tags.SOP_INSTANCE),
+        a.integer(tags.INSTANCE_NUMBER),
     )
 
 
 def placement(a: Attributes) -> Placement:
     """Position, orientation and spacing as stated in `a`."""
-    position = a.numbers(tags.IMAGE_POSITION)
     orientation = a.numbers(tags.IMAGE_ORIENTATION)
     spacing = a.numbers(tags.PIXEL_SPACING)
     thickness = a.number(tags.SLICE_THICKNESS)
     return Placement(
-        (position[0], position[1], position[2]) if position and len(position) == 3 else None,
+        position(a),
         _six(orientation) if orientation and len(orientation) == 6 else None,
         (spacing[0], spacing[1]) if spacing and len(spacing) == 2 and min(spacing) > 0 else None,
         thickness if thickness and thickness > 0 else None,
     )
+
+
+def position(a: Attributes) -> Triple | None:
+    """LPS centre of the first pixel; None if it is not three numbers."""
+    stated = a.numbers(tags.IMAGE_POSITION)
+    return (stated[0], stated[1], stated[2]) if stated and len(stated) == 3 else None
 
 
 def scale(a: Attributes) -> Scale:
@@ -247,7 +253,6 @@ def meaning(a: Attributes) -> Meaning:
         laterality=(a.text(tags.FRAME_LATERALITY) or a.text(tags.LATERALITY)).upper(),
         quality_control=a.text(tags.QUALITY_CONTROL).upper() == "YES",
         series_number=a.integer(tags.SERIES_NUMBER),
-        instance_number=a.integer(tags.INSTANCE_NUMBER),
         stack=a.text(tags.STACK_ID),
         units=_real_world_units(a),
         nominal_tilt_degrees=a.number(tags.GANTRY_TILT) or 0.0,
@@ -275,11 +280,16 @@ def moment(a: Attributes) -> Moment:
         temporal=float(index[0]) if index else a.number(tags.TEMPORAL_POSITION),
         trigger=_first(phase, trigger, delay),
         acquisition=a.number(tags.ACQUISITION_NUMBER),
-        time=_first(
-            _seconds(a.text(tags.FRAME_DATETIME)[8:]),
-            _seconds(a.text(tags.ACQUISITION_TIME)),
-            _seconds(a.text(tags.CONTENT_TIME)),
-        ),
+        time=time_of_day(a),
+    )
+
+
+def time_of_day(a: Attributes) -> float | None:
+    """Seconds since midnight of the frame's, acquisition's or content's time."""
+    return _first(
+        _seconds(a.text(tags.FRAME_DATETIME)[8:]),
+        _seconds(a.text(tags.ACQUISITION_TIME)),
+        _seconds(a.text(tags.CONTENT_TIME)),
     )
 
 

@@ -217,7 +217,16 @@ class _Walker:
     def dataset(self, position: int, elements: Elements) -> PixelElement | None:
         """Fill `elements` up to the pixel data, and say where those are."""
         wanted, pixel_tags, last = tags.WANTED, tags.PIXEL_TAGS, -1
+        unpack, buffer, stop = self.unpack8, self.buffer, len(self.buffer) - 12
         while position < self.size:
+            # The next lines are `element` for an explicit short VR that is not wanted: most.
+            while self.explicit and position < stop:
+                group, number, vr, length = unpack(buffer, position)
+                tag = group << 16 | number
+                if vr not in SHORT_VRS or tag in wanted or group == 0xFFFE or tag < last:
+                    break
+                last = tag
+                position += 8 + length
             if position + 8 > self.size:  # trailing bytes that are no element
                 return None
             tag, vr, value, length = self.element(position)

@@ -13,6 +13,7 @@ from medrecon.dicom.fetch import Fetched, fetch
 from medrecon.dicom.headers import read_header
 from medrecon.dicom.intake import slices_of
 from medrecon.dicom.pixels import transform
+from medrecon.dicom.recurring import Recurring
 from medrecon.dicom.sources import FileSource
 
 FILES = {
@@ -47,7 +48,7 @@ def decoded(path: Path) -> Fetched:
     limits = Limits()
     opened = read_header(FileSource(path, path.stat().st_size), limits)
     assert opened is not None
-    slices = slices_of(*opened, limits)
+    slices = slices_of(*opened, limits, Recurring())
     transforms = [transform(s.pixels, s.scale, is_ct=False) for s in slices]
     with Decoder(limits) as decoder:
         return fetch(slices, transforms, np.dtype(np.float32), limits, decoder)
