@@ -1,4 +1,25 @@
-"""DICOM in and out: the only user of pydicom. The right volume, or a refusal that says why."""
+"""DICOM in and out: the only user of pydicom. The right volume, or a refusal that says why.
+
+Examples
+--------
+>>> import numpy as np
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> from medrecon.core import Acquisition, Geometry, Modality, Volume
+>>> from medrecon.dicom.write_ct import write_ct_series
+>>> grid = Geometry((8, 8, 4), (0.7, 0.7, 2.0), (0.0, 0.0, 0.0))
+>>> water = Volume(np.zeros(grid.shape, np.int16), grid, Acquisition(Modality.CT))
+>>> with TemporaryDirectory() as folder:
+...     files = write_ct_series(water, Path(folder))
+...     series = choose(scan(Path(folder)))
+...     volume = read(series)
+>>> series
+<Series 1: CT axial, 4 slices of 8×8, 0.7×0.7×2 mm, soft kernel>
+>>> volume
+<Volume CT 8×8×4, 0.7×0.7×2 mm, int16>
+>>> preflight(series).verdict.value
+'usable'
+"""
 
 from medrecon.dicom.decode import Decoder
 from medrecon.dicom.fitness import Preflight, Verdict, preflight

@@ -45,11 +45,6 @@ def scan(path: Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
         If an archive is damaged or over its budget.
     ResourceError
         If there are more files or nested folders than the limits allow.
-
-    Examples
-    --------
-    >>> scan(Path("sample_data/ct_torso")).series  # doctest: +SKIP
-    (<Series 1: CT axial, 200 slices of 256×256, …>,)
     """
     budgets = limits or Limits()
     found = Found([path] if isinstance(path, Path) else list(path), budgets)
