@@ -36,6 +36,8 @@ class LoadOptions:
         Leave out damaged files.
     modality : Modality or None
         What a NIfTI, NRRD or MHA volume is; these formats do not say.
+    native : bool
+        Keep the stored voxels of a tilted series, on its sheared grid.
     max_memory_gb : float or None
         Refuse a volume that would need more, before decoding it.
     """
@@ -45,6 +47,7 @@ class LoadOptions:
     fill_gaps: bool = False
     skip_bad: bool = False
     modality: Modality | None = None
+    native: bool = False
     max_memory_gb: float | None = None
 
 

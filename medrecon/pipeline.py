@@ -11,12 +11,12 @@ import dataclasses
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medrecon.core import HuStatus, LabelMap, Mesh, Modality, Segmentation, SoftField, Volume
-from medrecon.errors import DamagedInputError, ModelMissingError
+from medrecon.errors import DamagedInputError, MedreconError, ModelMissingError
 from medrecon.files.atomic import OutputFolder, write_json
 from medrecon.options import (
     AUTO,
@@ -31,6 +31,9 @@ from medrecon.options import (
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import Run, quality_json, run_json, sha256_of_files, statistics_json
 from medrecon.recorder import Progress, Recorder, silent
+
+if TYPE_CHECKING:
+    from medrecon.dicom import Preflight, Scan, Series
 
 # The default grid of volume.nii.gz follows the pixels, within what is useful to look at.
 FINEST_ISO_MM = 0.5
@@ -302,6 +305,7 @@ def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
             frame=options.frame,
             fill_gaps=options.fill_gaps,
             skip_bad=options.skip_bad,
+            native=options.native,
             limits=_limits(options),
         )
     if isinstance(found, Volume):
@@ -374,6 +378,37 @@ def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentat
         return segmentation
     kept = tuple(f for f in segmentation.fields if f.label.name in labels)
     return dataclasses.replace(segmentation, fields=kept)
+
+
+def examine_series(
+    path: Path, options: LoadOptions, *, voxels: bool = True
+) -> tuple[Scan, list[Preflight]]:
+    """The pre-flight of every series; with `voxels`, also of what the images show.
+
+    A series that cannot be read is judged by its headers, and says why.
+    """
+    from medrecon import dicom
+
+    scan = dicom.scan(path, limits=_limits(options))
+    flights = []
+    for series in scan.series:
+        flight = dicom.preflight(series)
+        if voxels and flight.verdict is not dicom.Verdict.REFUSED:
+            flight = _preflight_with_voxels(series, flight, options)
+        flights.append(flight)
+    return scan, flights
+
+
+def _preflight_with_voxels(series: Series, flight: Preflight, options: LoadOptions) -> Preflight:
+    from medrecon import dicom
+
+    frame = 1 if series.frames > 1 else None
+    try:
+        image = dicom.read(series, frame=frame, limits=_limits(options))
+    except MedreconError as refusal:
+        why = f"{refusal} [{refusal.code}]"
+        return dataclasses.replace(flight, verdict=dicom.Verdict.REFUSED, reasons=(why,))
+    return dicom.preflight(series, image)
 
 
 def convert_to_nifti(

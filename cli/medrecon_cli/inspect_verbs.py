@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from medrecon.errors import QualityGateError
+from medrecon.errors import NoSeriesError, QualityGateError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
@@ -23,40 +24,48 @@ def register(app: typer.Typer) -> None:
 def info(
     argument: opt.Input = None,
     source: opt.InputAlias = None,
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Look at headers only, not at the voxels.")
+    ] = False,
+    max_memory: opt.MaxMemory = None,
     as_json: opt.Json = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Every series found, its geometry, and whether it can be used."""
-    from medrecon import dicom
+    """The pre-flight: every series found, and whether surfaces can be made of it."""
+    from medrecon.options import LoadOptions
+    from medrecon.pipeline import examine_series
 
     terminal = Terminal(as_json=as_json)
-    scan = dicom.scan(opt.the_input(argument, source))
-    rows = [
-        (str(s.number), s.modality.value, "×".join(map(str, s.shape)), s.description)
-        for s in scan.series
-    ]
-    terminal.table(("series", "kind", "voxels", "what"), rows)
+    load = LoadOptions(max_memory_gb=max_memory)
+    scan, flights = examine_series(opt.the_input(argument, source), load, voxels=not headers)
+    for f in flights:
+        terminal.say(f"series {f.series}: {f.description}: {f.verdict.value}")
+        for words in (*f.reasons, *f.notes):
+            terminal.say(f"    {words}")
     for reason, number in scan.set_aside.items():
         terminal.say(f"set aside: {number} × {reason}")
     for warning in scan.warnings:
         terminal.warn(warning)
     terminal.result(
         {
-            "series": [
-                {
-                    "number": s.number,
-                    "modality": s.modality.value,
-                    "shape": list(s.shape),
-                    "spacing_mm": list(s.spacing_mm),
-                    "description": s.description,
-                    "phantom": s.is_phantom,
-                }
-                for s in scan.series
-            ],
+            "series": [plain(f) for f in flights],
             "set_aside": dict(scan.set_aside),
             "warnings": list(scan.warnings),
         }
     )
+    if not flights:
+        raise NoSeriesError("no CT or MR series in the input")
+
+
+def plain(value: Any) -> Any:
+    """A value of dataclasses, enums and tuples as JSON."""
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    return value
 
 
 def check(

@@ -43,9 +43,13 @@ def convert(
     if output.exists() and not force:
         raise OutputExistsError("the output file exists; choose another or pass --force")
     terminal = Terminal(quiet=quiet, as_json=as_json)
-    load = o.LoadOptions(series, frame, fill_gaps, skip_bad, None, max_memory)
+    grid = grid_of(spacing)
+    native = grid is o.Grid.NATIVE
+    load = o.LoadOptions(
+        series, frame, fill_gaps, skip_bad, native=native, max_memory_gb=max_memory
+    )
     volume, warnings = convert_to_nifti(
-        opt.the_input(argument, source), output, load=load, spacing=grid_of(spacing)
+        opt.the_input(argument, source), output, load=load, spacing=grid
     )
     for warning in warnings:
         terminal.warn(warning)

@@ -54,7 +54,9 @@ def seg_and_mesh(
     from medrecon.pipeline import reconstruct
 
     options = o.Options(
-        o.LoadOptions(series, frame, fill_gaps, skip_bad, _modality(modality), max_memory),
+        o.LoadOptions(
+            series, frame, fill_gaps, skip_bad, _modality(modality), max_memory_gb=max_memory
+        ),
         o.SegmentOptions(_tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model),
         o.MeshOptions(tolerance_mm, target_faces, accept_mm),
         o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview),

@@ -179,7 +179,34 @@ def no_study_or_series_uid(folder: Path) -> Plan:
     return plain(folder, "", stack(extra=blank))
 
 
-@hazard("gap")
+@hazard("geometry")
+def the_last_slice_without_orientation(folder: Path) -> None:
+    def change(k: int, ds: Dataset, _: Array) -> None:
+        if k == 11:
+            del ds.ImageOrientationPatient
+
+    plain(folder, "", None, change)
+
+
+@hazard("geometry")
+def the_last_slice_with_another_pixel_spacing(folder: Path) -> None:
+    def change(k: int, ds: Dataset, _: Array) -> None:
+        if k == 11:
+            ds.PixelSpacing = ["0.9", "0.9"]
+
+    plain(folder, "", None, change)
+
+
+@hazard("mixed-orientation")
+def one_slice_turned_by_a_degree(folder: Path) -> None:
+    def change(k: int, ds: Dataset, _: Array) -> None:
+        if k == 5:
+            ds.ImageOrientationPatient = ["0.999848", "0.017452", "0", "-0.017452", "0.999848", "0"]
+
+    plain(folder, "", None, change)
+
+
+@hazard("geometry")
 def one_slice_of_another_matrix(folder: Path) -> None:
     plan = plain(folder)
     ds = dataset(plan, 5)
