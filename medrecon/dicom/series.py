@@ -11,6 +11,7 @@ from medrecon.dicom.geometry import SAME_PLANE, Finding, Kind, Layout
 from medrecon.dicom.slices import Meaning
 from medrecon.dicom.vocabulary import known_body_part, sharpness
 from medrecon.errors import (
+    GeometryError,
     MedreconError,
     MixedOrientationError,
     NoSeriesError,
@@ -149,6 +150,8 @@ def choose(scan: Scan, number: int | None = None) -> Series:
         If two are nearly as large.
     MixedOrientationError
         If the slices of the largest series look in several directions.
+    GeometryError
+        If a slice or two of the largest series do not fit the others.
     """
     if number is not None:
         return _numbered(scan, number)
@@ -165,6 +168,7 @@ def choose(scan: Scan, number: int | None = None) -> Series:
     ranked = sorted(candidates, key=lambda s: (-s.pixels, s.number))
     best = ranked[0]
     _refuse_mixed(scan, best)
+    _refuse_strays(scan, best)
     rivals = [s for s in ranked[1:] if s.pixels >= NEARLY_EQUAL * best.pixels]
     if rivals:
         names = "; ".join(f"--series {s.number}: {s.description}" for s in (best, *rivals[:3]))
@@ -192,6 +196,22 @@ def _refuse_mixed(scan: Scan, best: Series) -> None:
         raise MixedOrientationError(
             f"slices of one series lie in {1 + len(turned)} orientations; one was expected: "
             f"take one of them with {names}"
+        )
+
+
+def _refuse_strays(scan: Scan, best: Series) -> None:
+    """A slice or two that share the series but not its grid: the volume may lack them."""
+    strays = [
+        s
+        for s in scan.series
+        if s.group == best.group and s is not best and s.images < FEWEST_SLICES
+    ]
+    if strays:
+        count = sum(s.images for s in strays)
+        raise GeometryError(
+            f"{count} slice(s) of series {best.number} differ from its {best.images} others in "
+            "matrix, pixel spacing, kind, kernel or frame of reference; export the series again "
+            f"or leave them out with --series {best.number}"
         )
 
 
