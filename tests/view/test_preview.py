@@ -19,7 +19,8 @@ RED, GREEN = Label(1, "right_thing", (220, 30, 30)), Label(2, "left_thing", (30,
 
 def ball(label: Label, x_mm: float) -> Mesh:
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=20.0)
-    return Mesh(sphere.vertices + (x_mm, 0, 0), sphere.faces, label)
+    sphere.apply_translation((x_mm, 0, 0))
+    return Mesh(sphere.vertices, sphere.faces, label)
 
 
 def pixels(path) -> np.ndarray:
