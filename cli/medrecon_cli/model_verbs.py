@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
     models.command("list")(list_models)
     models.command("show")(show)
     models.command("verify")(verify)
+    models.command("add")(add)
+    models.command("pull")(pull)
+    models.command("remove")(remove)
     app.add_typer(models, name="models")
     app.command("train")(train)
 
@@ -64,6 +67,50 @@ def verify(name: Name, verbose: opt.Verbose = False) -> None:
     model = store.find(name)
     store.verify(model)
     Terminal().say(f"{model.manifest.identity}: the weights are those of the manifest")
+
+
+def add(
+    source: Annotated[Path, typer.Argument(metavar="DIR|ZIP", help="A model or MONAI bundle.")],
+    force: opt.Force = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Install a model by hand; nothing that comes with it is executed."""
+    from medrecon.models import install
+
+    model = install.add(source, replace=force)
+    Terminal().say(f"{model.manifest.identity} installed: {model.manifest.intended_use.value}")
+
+
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A known model.")],
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="Agree to the weights' licence.")
+    ] = False,
+    no_progress: opt.NoProgress = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Fetch a known model: the only verb that uses the network."""
+    from medrecon.models.pull import pull as fetch
+
+    terminal = Terminal(no_progress=no_progress)
+    with terminal.progress() as progress:
+        model = fetch(
+            name,
+            accept_license=accept_license,
+            progress=lambda done, total: progress(f"pull {name}", done / total if total else 0),
+        )
+    terminal.say(f"{model.manifest.identity} installed: {model.manifest.intended_use.value}")
+
+
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of your own.")],
+    verbose: opt.Verbose = False,
+) -> None:
+    """Take an installed model away again; shipped ones stay."""
+    from medrecon.models import install
+
+    install.remove(name)
+    Terminal().say(f"{name} removed")
 
 
 def train(

@@ -108,13 +108,13 @@ def require_fit(manifest: Manifest, volume: Volume) -> None:
     if manifest.phantom_only and not acquisition.is_phantom:
         raise ModelUntrustedError(
             f"model {manifest.identity} was trained on synthetic phantoms only and this image is "
-            "not marked as one (0028,0300); choose another model, or --force to see what it does"
+            "not marked as one (0028,0300); choose another, or --force-model to see what it does"
         )
     if acquisition.modality not in manifest.modalities:
         allowed = ", ".join(m.value for m in manifest.modalities)
         raise ModelUntrustedError(
             f"model {manifest.identity} is for {allowed}, the image is "
-            f"{acquisition.modality.value}; choose another model or --force"
+            f"{acquisition.modality.value}; choose another model or --force-model"
         )
     if len(manifest.channels) != 1:
         raise ModelUntrustedError(
