@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medrecon.core import HuStatus, LabelMap, Mesh, Modality, Segmentation, SoftField, Volume
-from medrecon.errors import DamagedInputError, MedreconError, ModelMissingError
+from medrecon.core import (
+    Geometry,
+    HuStatus,
+    Mesh,
+    Modality,
+    Segmentation,
+    SoftField,
+    Volume,
+)
+from medrecon.errors import DamagedInputError, ModelMissingError
 from medrecon.files.atomic import OutputFolder, write_json
 from medrecon.options import (
     AUTO,
@@ -29,11 +38,18 @@ from medrecon.options import (
     SegmentOptions,
 )
 from medrecon.outputs.part import Part
-from medrecon.outputs.run import Run, quality_json, run_json, sha256_of_files, statistics_json
+from medrecon.outputs.run import (
+    Run,
+    quality_json,
+    run_json,
+    sha256_of_file,
+    sha256_of_files,
+    statistics_json,
+)
 from medrecon.recorder import Progress, Recorder, silent
 
 if TYPE_CHECKING:
-    from medrecon.dicom import Preflight, Scan, Series
+    pass
 
 # The default grid of volume.nii.gz follows the pixels, within what is useful to look at.
 FINEST_ISO_MM = 0.5
@@ -70,12 +86,17 @@ def reconstruct(
     """
     options = options or Options()
     log = Recorder(progress)
-    with OutputFolder(output, overwrite=options.output.overwrite) as folder:
+    with (
+        OutputFolder(output, overwrite=options.output.overwrite) as folder,
+        ThreadPoolExecutor(1) as meanwhile,
+    ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
+        # Compressing the image takes seconds and no Python: the second core does it.
+        grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
         segmentations = segment_volume(volume, options.segment, log)
         parts = mesh_segmentations(segmentations, volume, options.mesh, folder.staging, log)
-        write_images(volume, segmentations, options.output, folder.staging, log)
+        write_labels(segmentations, grid.result(), folder.staging, log)
         write_results(parts, options.output, folder.staging, log)
         write_records(volume, segmentations, parts, options, folder.staging, log)
         folder.finish()
@@ -185,26 +206,28 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     )
 
 
-def write_images(
-    volume: Volume,
-    segmentations: Sequence[Segmentation],
-    options: OutputOptions,
-    folder: Path,
-    log: Recorder,
+def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geometry:
+    """The image on the grid that was asked for; that grid."""
+    from medrecon.files import nifti
+
+    shown = on_grid(volume, options.spacing)
+    nifti.write_volume(shown, folder / "volume.nii.gz")
+    return shown.geometry
+
+
+def write_labels(
+    segmentations: Sequence[Segmentation], grid: Geometry, folder: Path, log: Recorder
 ) -> None:
-    """The image and the label map on one grid, and the label map's tables."""
+    """The label map on the image's grid, and its tables."""
     from medrecon.files import nifti, tables
     from medrecon.outputs.label_map import paint_labels
 
-    with log.stage("images") as stage:
-        shown = on_grid(volume, options.spacing)
-        nifti.write_volume(shown, folder / "volume.nii.gz")
-        stage(0.6)
-        labels = paint_labels([f for s in segmentations for f in s.fields], shown.geometry)
+    with log.stage("label map") as stage:
+        labels = paint_labels([f for s in segmentations for f in s.fields], grid)
         nifti.write_labels(labels, folder / "labels.nii.gz")
         tables.write_bids_table(labels.labels, folder / "labels.tsv")
         tables.write_slicer_table(labels.labels, folder / "labels.ctbl")
-        stage.note(grid=list(shown.geometry.shape), spacing_mm=list(shown.geometry.spacing_mm))
+        stage.note(grid=list(grid.shape), spacing_mm=list(grid.spacing_mm))
 
 
 def write_results(
@@ -255,7 +278,8 @@ def write_records(
         quality=quality_json(parts),
         preview=picture if picture.exists() else None,
     )
-    write_json(folder / "run.json", {**record, "outputs": sha256_of_files(folder)})
+    outputs = {**record["outputs"], "report.html": sha256_of_file(folder / "report.html")}
+    write_json(folder / "run.json", {**record, "outputs": dict(sorted(outputs.items()))})
 
 
 def on_grid(volume: Volume, spacing: Grid | float) -> Volume:
@@ -295,7 +319,7 @@ def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
     from medrecon.resampling import stack_geometry, stack_onto
 
     with log.stage("scan") as stage:
-        scan = dicom.scan(path, limits=_limits(options))
+        scan = dicom.scan(path, limits=reading_limits(options))
         series = dicom.choose(scan, options.series)
         stage.note(series=series.number, of=len(scan.series), set_aside=dict(scan.set_aside))
         log.warn(*scan.warnings)
@@ -306,7 +330,7 @@ def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
             fill_gaps=options.fill_gaps,
             skip_bad=options.skip_bad,
             native=options.native,
-            limits=_limits(options),
+            limits=reading_limits(options),
         )
     if isinstance(found, Volume):
         return found
@@ -314,7 +338,8 @@ def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
         return stack_onto(found, stack_geometry(found, iso_spacing_mm(found.pixel_spacing_mm)))
 
 
-def _limits(options: LoadOptions) -> Any:
+def reading_limits(options: LoadOptions) -> Any:
+    """Budgets of reading, with the memory that was asked for."""
     from medrecon.dicom import Limits
 
     if options.max_memory_gb is None:
@@ -378,73 +403,3 @@ def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentat
         return segmentation
     kept = tuple(f for f in segmentation.fields if f.label.name in labels)
     return dataclasses.replace(segmentation, fields=kept)
-
-
-def examine_series(
-    path: Path, options: LoadOptions, *, voxels: bool = True
-) -> tuple[Scan, list[Preflight]]:
-    """The pre-flight of every series; with `voxels`, also of what the images show.
-
-    A series that cannot be read is judged by its headers, and says why.
-    """
-    from medrecon import dicom
-
-    scan = dicom.scan(path, limits=_limits(options))
-    flights = []
-    for series in scan.series:
-        flight = dicom.preflight(series)
-        if voxels and flight.verdict is not dicom.Verdict.REFUSED:
-            flight = _preflight_with_voxels(series, flight, options)
-        flights.append(flight)
-    return scan, flights
-
-
-def _preflight_with_voxels(series: Series, flight: Preflight, options: LoadOptions) -> Preflight:
-    from medrecon import dicom
-
-    frame = 1 if series.frames > 1 else None
-    try:
-        image = dicom.read(series, frame=frame, limits=_limits(options))
-    except MedreconError as refusal:
-        why = f"{refusal} [{refusal.code}]"
-        return dataclasses.replace(flight, verdict=dicom.Verdict.REFUSED, reasons=(why,))
-    return dicom.preflight(series, image)
-
-
-def convert_to_nifti(
-    path: Path, output: Path, *, load: LoadOptions, spacing: Grid | float = Grid.NATIVE
-) -> tuple[Volume, tuple[str, ...]]:
-    """A scan as one NIfTI volume; also what there was to warn of."""
-    from medrecon.files import nifti
-
-    log = Recorder()
-    volume = on_grid(load_volume(path, load, log), spacing)
-    nifti.write_volume(volume, output)
-    return volume, log.provenance.warnings
-
-
-def train_phantom_torso(
-    output: Path, *, steps: int | None = None, device: str = "cpu", progress: Progress = silent
-) -> str:
-    """Train the shipped phantom model from synthetic torsos; its identity.
-
-    One thread, so that the same command gives the same bytes on the same processor.
-    """
-    from medrecon.phantom import training_pair
-    from medrecon.train import (
-        PHANTOM_SHAPE,
-        PHANTOM_SPACING_MM,
-        PHANTOM_STEPS,
-        phantom_recipe,
-        train,
-    )
-
-    def sample(seed: int) -> tuple[Volume, LabelMap]:
-        return training_pair(seed, PHANTOM_SPACING_MM, PHANTOM_SHAPE)
-
-    def report(fraction: float) -> None:
-        progress("train", fraction)
-
-    recipe = phantom_recipe(PHANTOM_STEPS if steps is None else steps)
-    model = train(sample, recipe, output=output, device=device, threads=1, progress=report)
-    return model.manifest.identity

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medrecon.core import HuStatus, Provenance, Segmentation, Volume
+from medrecon.core import Provenance, Segmentation, Volume
 from medrecon.outputs.part import Part
 
 SCHEMA_VERSION = 1
@@ -144,19 +144,14 @@ def keyed_hash(volume: Volume, key: str) -> str:
 
 def sha256_of_files(folder: Path) -> dict[str, str]:
     """Relative POSIX path and SHA-256 of every file below the folder, by name."""
-    found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[path.relative_to(folder).as_posix()] = digest
-    return found
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): sha256_of_file(p) for p in files}
 
 
-def mean_hu(volume: Volume, inside: Any, block: tuple[slice, slice, slice]) -> float | None:
-    """Mean of the image where `inside` (a block of it) is true; None unless HU are verified."""
-    if volume.acquisition.hu is not HuStatus.VERIFIED or not inside.any():
-        return None
-    return float(volume.array[block][inside].mean(dtype=np.float64))
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def peak_memory_mb() -> float | None:
