@@ -33,7 +33,7 @@ def info(
 ) -> None:
     """The pre-flight: every series found, and whether surfaces can be made of it."""
     from medrecon.options import LoadOptions
-    from medrecon.recipes import examine_series
+    from medrecon.recipes.examine import examine_series
 
     terminal = Terminal(as_json=as_json)
     load = LoadOptions(max_memory_gb=max_memory)

@@ -37,7 +37,7 @@ def convert(
 ) -> None:
     """A scan as one NIfTI volume, checked as for a reconstruction."""
     from medrecon import options as o
-    from medrecon.recipes import convert_to_nifti
+    from medrecon.recipes.convert import convert_to_nifti
     from medrecon_cli.road import grid_of
 
     if output.exists() and not force:

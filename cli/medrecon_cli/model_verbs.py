@@ -125,7 +125,7 @@ def train(
     no_progress: opt.NoProgress = False,
 ) -> None:
     """Train a model; started again in the same folder, it goes on where it stopped."""
-    from medrecon.recipes import train_phantom_torso
+    from medrecon.recipes.training import train_phantom_torso
 
     if not phantom_torso:
         raise UsageError("say what to train: --phantom-torso")

@@ -1,0 +1,1 @@
+"""The errands beside the road: one file for each, each composed of stages."""
