@@ -3,7 +3,7 @@
 from medrecon.core.field import Segmentation, SoftField, away_from_zero
 from medrecon.core.geometry import Geometry, lps_from_ras, ras_from_lps
 from medrecon.core.labels import Label, LabelMap, SnomedCode, known_labels, label
-from medrecon.core.mesh import Mesh
+from medrecon.core.mesh import Mesh, Space
 from medrecon.core.provenance import Provenance, Step
 from medrecon.core.volume import Acquisition, HuStatus, Modality, SliceStack, Volume, read_only
 
@@ -20,6 +20,7 @@ __all__ = [
     "SliceStack",
     "SnomedCode",
     "SoftField",
+    "Space",
     "Step",
     "Volume",
     "away_from_zero",

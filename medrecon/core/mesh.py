@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,20 @@ from medrecon.core.labels import Label
 from medrecon.core.volume import read_only
 
 
+class Space(Enum):
+    """Which frame a mesh's millimetres are in; files carry the value in their header."""
+
+    LPS = "LPS"
+    """The patient's: x to the left, y to the back, z to the head."""
+    PRINT = "PRINT"
+    """A copy for a printer: moved, turned, scaled or cut; never patient coordinates."""
+    UNSTATED = ""
+    """Somebody else's file that does not say."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
-    """Triangles in LPS millimetres, wound counter-clockwise seen from outside.
+    """Triangles in millimetres, wound counter-clockwise seen from outside.
 
     Parameters
     ----------
@@ -24,6 +36,10 @@ class Mesh:
     label : Label
     scalars : ndarray of float32, shape (n,), or None
         A value per vertex, for example the deviation in mm.
+    colors : ndarray of uint8, shape (n, 3), or None
+        Red, green, blue (sRGB) per vertex; None means the label's colour throughout.
+    space : Space
+        Frame of the vertices.
 
     Raises
     ------
@@ -35,6 +51,8 @@ class Mesh:
     faces: npt.NDArray[np.int32]
     label: Label
     scalars: npt.NDArray[np.float32] | None = None
+    colors: npt.NDArray[np.uint8] | None = None
+    space: Space = Space.LPS
 
     def __post_init__(self) -> None:
         v = np.ascontiguousarray(self.vertices_mm, dtype=np.float32)
@@ -47,6 +65,11 @@ class Mesh:
         object.__setattr__(self, "faces", read_only(f))
         if self.scalars is not None:
             object.__setattr__(self, "scalars", read_only(self.scalars))
+        if self.colors is not None:
+            c = np.ascontiguousarray(self.colors, dtype=np.uint8)
+            if c.shape != v.shape:
+                raise ValueError(f"colours {c.shape} for vertices {v.shape}; one each expected")
+            object.__setattr__(self, "colors", read_only(c))
 
     @property
     def volume_mm3(self) -> float:
