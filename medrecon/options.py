@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from medrecon.core import Modality
 
@@ -111,12 +113,15 @@ class OutputOptions:
         Replace an earlier run in the folder.
     preview : bool
         Draw `preview.png`.
+    fields : bool
+        Keep the soft fields, for `export`, `edit` and `mesh`.
     """
 
     spacing: Grid | float = Grid.ISO
     formats: tuple[str, ...] = ("stl", "3mf")
     overwrite: bool = False
     preview: bool = True
+    fields: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +132,12 @@ class Options:
     segment: SegmentOptions = field(default_factory=SegmentOptions)
     mesh: MeshOptions = field(default_factory=MeshOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+
+
+def as_plain(value: Any) -> Any:
+    """Options as JSON: dataclasses to objects, enums to their values."""
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return [as_plain(v) for v in value] if isinstance(value, tuple | list) else value

@@ -1,8 +1,8 @@
 """The road of one study, in order: read it from top to bottom.
 
-`reconstruct` is the whole of it; the functions below it are its stages, in the order
-they are walked. No stage knows another: what each hands on is a frozen value of
-`medrecon.core`.
+`reconstruct` is the whole of it, `segment_study` and `mesh_study` are its halves; the
+functions below are its stages, in the order they are walked. No stage knows another:
+what each hands on is a frozen value.
 """
 
 from __future__ import annotations
@@ -10,52 +10,39 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from medrecon.core import (
-    Geometry,
-    HuStatus,
-    Mesh,
-    Modality,
-    Segmentation,
-    SoftField,
-    Volume,
-)
+from medrecon.core import Geometry, HuStatus, Mesh, Modality, Segmentation, SoftField, Volume
+from medrecon.core.band import flattened
 from medrecon.errors import DamagedInputError, ModelMissingError
 from medrecon.files.atomic import OutputFolder, write_json
+from medrecon.loading import load_volume, on_grid
 from medrecon.options import (
     AUTO,
     DEFAULT_TISSUES,
-    Grid,
-    LoadOptions,
     MeshOptions,
     Options,
     OutputOptions,
     SegmentOptions,
+    as_plain,
 )
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import (
     Run,
+    image_json,
     quality_json,
     run_json,
     sha256_of_file,
     sha256_of_files,
     statistics_json,
 )
+from medrecon.outputs.segmented import Segmented, distinct, write_segmented
+from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
 
-if TYPE_CHECKING:
-    pass
-
-# The default grid of volume.nii.gz follows the pixels, within what is useful to look at.
-FINEST_ISO_MM = 0.5
-COARSEST_ISO_MM = 1.5
-# Room on the disk for image, label map, meshes and pictures, per voxel of the input.
-BYTES_PER_VOXEL = 4
+# Room on the disk for image, label map, fields, meshes and pictures, per voxel of the input.
+BYTES_PER_VOXEL = 5
 
 
 def reconstruct(
@@ -92,33 +79,81 @@ def reconstruct(
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
-        # Compressing the image takes seconds and no Python: the second core does it.
+        # Compressing takes seconds and no Python: the second core does it.
         grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
-        segmentations = segment_volume(volume, options.segment, log)
-        parts = mesh_segmentations(segmentations, volume, options.mesh, folder.staging, log)
-        write_labels(segmentations, grid.result(), folder.staging, log)
+        segmented = segment_volume(volume, options.segment, log)
+        fields = meanwhile.submit(write_fields, segmented, options.output, folder.staging)
+        parts = mesh_structures(segmented, options.mesh, folder.staging, log)
+        write_labels(segmented, grid.result(), folder.staging, log)
         write_results(parts, options.output, folder.staging, log)
-        write_records(volume, segmentations, parts, options, folder.staging, log)
+        fields.result()
+        write_records(segmented, parts, options, folder.staging, log)
         folder.finish()
     return Run(output, tuple(parts), log.provenance)
 
 
-def load_volume(path: Path, options: LoadOptions, log: Recorder) -> Volume:
-    """The image to work on: read, put right if its slices are not a grid, HU verified."""
-    from medrecon.files import images
-    from medrecon.segmentation.hu import verify_hu
+def segment_study(
+    path: Path, *, output: Path, options: Options | None = None, progress: Progress = silent
+) -> Run:
+    """The first half: a scan in, a folder of image, label map and soft fields out.
 
-    if images.is_image_file(path):
-        with log.stage("read"):
-            volume = images.read_image(path, modality=options.modality, frame=options.frame)
-    else:
-        volume = _read_dicom(path, options, log)
-    return verify_hu(volume)
+    As `reconstruct`; the run has no parts.
+    """
+    options = options or Options()
+    log = Recorder(progress)
+    with (
+        OutputFolder(output, overwrite=options.output.overwrite) as folder,
+        ThreadPoolExecutor(1) as meanwhile,
+    ):
+        volume = load_volume(path, options.load, log)
+        folder.require_space(volume.array.size * BYTES_PER_VOXEL)
+        grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
+        segmented = segment_volume(volume, options.segment, log)
+        write_segmented(segmented, folder.staging)
+        write_labels(segmented, grid.result(), folder.staging, log)
+        write_records(segmented, (), options, folder.staging, log)
+        folder.finish()
+    return Run(output, (), log.provenance)
 
 
-def segment_volume(
-    volume: Volume, options: SegmentOptions, log: Recorder
-) -> tuple[Segmentation, ...]:
+def mesh_study(
+    segmented: Segmented,
+    *,
+    output: Path,
+    grid: Geometry,
+    image: Volume | None = None,
+    options: Options | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """The second half: fields in, a folder of judged meshes out.
+
+    Parameters
+    ----------
+    segmented : Segmented
+        The fields of a finished run, or those made of somebody's label map.
+    output : Path
+    grid : Geometry
+        Grid of the label map that is written.
+    image : Volume, optional
+        Written as `volume.nii.gz`, as it is.
+    options, progress
+        As `reconstruct` takes them.
+    """
+    options = options or Options()
+    log = Recorder(progress)
+    with OutputFolder(output, overwrite=options.output.overwrite) as folder:
+        if image is not None:
+            write_volume(image, options.output, folder.staging)
+        write_fields(segmented, options.output, folder.staging)
+        parts = mesh_structures(segmented, options.mesh, folder.staging, log)
+        write_labels(segmented, grid, folder.staging, log)
+        write_results(parts, options.output, folder.staging, log)
+        write_records(segmented, parts, options, folder.staging, log)
+        folder.finish()
+    return Run(output, tuple(parts), log.provenance)
+
+
+def segment_volume(volume: Volume, options: SegmentOptions, log: Recorder) -> Segmented:
     """Soft fields of what was asked for, each on the volume's own grid, boundaries placed.
 
     Raises
@@ -133,43 +168,40 @@ def segment_volume(
     from medrecon.segmentation.refine import refine
 
     found = [*_tissues(volume, options, log), *_networks(volume, options, log)]
-    kept = [_only(s, options.labels) for s in found]
+    kept = distinct([_only(s, options.labels) for s in found])
     with log.stage("place boundaries"):
-        refined = tuple(refine(s, volume) for s in kept)
+        refined = tuple(_near_the_surface(refine(s, volume)) for s in kept)
     if not any(s.fields for s in refined):
         why = "; ".join(w for s in refined for words in s.findings.values() for w in words)
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
     for s in refined:
         log.warn(*(f"{name}: {w}" for name, words in s.findings.items() for w in words))
-    return refined
+    observed = {f.label.name: observe(f, volume) for s in refined for f in s.fields}
+    return Segmented(refined, observed, image_json(volume))
 
 
-def mesh_segmentations(
-    segmentations: Sequence[Segmentation],
-    volume: Volume,
-    options: MeshOptions,
-    folder: Path,
-    log: Recorder,
+def mesh_structures(
+    segmented: Segmented, options: MeshOptions, folder: Path, log: Recorder
 ) -> list[Part]:
     """A judged STL in `folder/meshes` for each field, and what was measured of it."""
-    fields = [f for s in segmentations for f in s.fields]
     meshes = folder / "meshes"
     meshes.mkdir()
     parts = []
     with log.stage("surfaces") as stage:
-        for n, field in enumerate(fields):
-            parts.append(mesh_field(field, volume, options, meshes / f"{field.label.name}.stl"))
-            stage((n + 1) / len(fields))
+        for n, field in enumerate(segmented.fields):
+            name = field.label.name
+            observed = segmented.observed.get(name, Observed())
+            parts.append(mesh_field(field, observed, options, meshes / f"{name}.stl"))
+            stage((n + 1) / len(segmented.fields))
         stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts})
     return parts
 
 
-def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Path) -> Part:
+def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path: Path) -> Part:
     """Field to surface to file, and back: what is judged is what the file holds."""
     from medrecon.files.stl import read_stl, save_stl
     from medrecon.quality.budget import measure
-    from medrecon.quality.gate import acquisition_limit_mm, verdict
-    from medrecon.quality.truncation import crosses_filled_gap, is_truncated
+    from medrecon.quality.gate import verdict
     from medrecon.quality.volume import field_volume_ml
     from medrecon.surface.coarsen import surface_for_target
     from medrecon.surface.extract import extract_surface
@@ -184,26 +216,14 @@ def mesh_field(field: SoftField, volume: Volume, options: MeshOptions, path: Pat
     mesh = Mesh(*read_stl(path), field.label)
     validity = judge(mesh)
     budget = measure(fine, mesh, reference=raw)
-    gap = crosses_filled_gap(field, volume)
     gate = verdict(
         budget,
         is_solid=validity.valid,
         accept_mm=options.accept_mm,
-        acquisition_mm=acquisition_limit_mm(
-            volume.geometry.spacing_mm, volume.acquisition.slice_thickness_mm
-        ),
-        concerns=("it runs through a gap in the scan that was filled",) if gap else (),
+        acquisition_mm=observed.acquisition_mm,
+        concerns=observed.concerns,
     )
-    return Part(
-        label=field.label,
-        mesh=mesh,
-        volume_ml=field_volume_ml(fine),
-        mean_hu=mean_hu(volume, field),
-        truncated=is_truncated(field, volume),
-        validity=validity,
-        budget=budget,
-        gate=gate,
-    )
+    return Part(field.label, mesh, field_volume_ml(fine), observed, validity, budget, gate)
 
 
 def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geometry:
@@ -215,15 +235,19 @@ def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geomet
     return shown.geometry
 
 
-def write_labels(
-    segmentations: Sequence[Segmentation], grid: Geometry, folder: Path, log: Recorder
-) -> None:
+def write_fields(segmented: Segmented, options: OutputOptions, folder: Path) -> None:
+    """The soft fields, unless they are not wanted."""
+    if options.fields:
+        write_segmented(segmented, folder)
+
+
+def write_labels(segmented: Segmented, grid: Geometry, folder: Path, log: Recorder) -> None:
     """The label map on the image's grid, and its tables."""
     from medrecon.files import nifti, tables
     from medrecon.outputs.label_map import paint_labels
 
     with log.stage("label map") as stage:
-        labels = paint_labels([f for s in segmentations for f in s.fields], grid)
+        labels = paint_labels(segmented.fields, grid)
         nifti.write_labels(labels, folder / "labels.nii.gz")
         tables.write_bids_table(labels.labels, folder / "labels.tsv")
         tables.write_slicer_table(labels.labels, folder / "labels.ctbl")
@@ -253,98 +277,32 @@ def write_results(
 
 
 def write_records(
-    volume: Volume,
-    segmentations: Sequence[Segmentation],
+    segmented: Segmented,
     parts: Sequence[Part],
     options: Options,
     folder: Path,
     log: Recorder,
 ) -> None:
-    """`report.html`, then `run.json`, which makes the folder complete."""
-    from medrecon.report.page import write_report
-
+    """`report.html` where there are meshes, then `run.json`, which completes the folder."""
     record = run_json(
-        volume=volume,
-        segmentations=segmentations,
-        options=plain(options),
+        segmented=segmented,
+        options=as_plain(options),
         provenance=log.provenance,
         outputs=sha256_of_files(folder),
     )
-    picture = folder / "preview.png"
-    write_report(
-        folder / "report.html",
-        run=record,
-        statistics=statistics_json(parts),
-        quality=quality_json(parts),
-        preview=picture if picture.exists() else None,
-    )
-    outputs = {**record["outputs"], "report.html": sha256_of_file(folder / "report.html")}
-    write_json(folder / "run.json", {**record, "outputs": dict(sorted(outputs.items()))})
+    if parts:
+        from medrecon.report.page import write_report
 
-
-def on_grid(volume: Volume, spacing: Grid | float) -> Volume:
-    """The image on the grid that is written."""
-    from medrecon.resampling import to_isotropic
-
-    if spacing is Grid.NATIVE:
-        return volume
-    x, y, _ = volume.geometry.spacing_mm
-    return to_isotropic(volume, iso_spacing_mm((x, y)) if spacing is Grid.ISO else spacing)
-
-
-def iso_spacing_mm(pixel_spacing_mm: Sequence[float]) -> float:
-    """The in-plane spacing, not finer or coarser than is useful."""
-    return float(np.clip(min(pixel_spacing_mm), FINEST_ISO_MM, COARSEST_ISO_MM))
-
-
-def mean_hu(volume: Volume, field: SoftField) -> float | None:
-    """Mean HU of the native voxels inside; None unless the HU are verified."""
-    inside = field.values > 0
-    if volume.acquisition.hu is not HuStatus.VERIFIED or not inside.any():
-        return None
-    return float(volume.array[field.slices][inside].mean(dtype=np.float64))
-
-
-def plain(value: Any) -> Any:
-    """Options as JSON: dataclasses to objects, enums to their values."""
-    if isinstance(value, Enum):
-        return value.value
-    if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
-    from medrecon import dicom
-    from medrecon.resampling import stack_geometry, stack_onto
-
-    with log.stage("scan") as stage:
-        scan = dicom.scan(path, limits=reading_limits(options))
-        series = dicom.choose(scan, options.series)
-        stage.note(series=series.number, of=len(scan.series), set_aside=dict(scan.set_aside))
-        log.warn(*scan.warnings)
-    with log.stage("read"):
-        found = dicom.read(
-            series,
-            frame=options.frame,
-            fill_gaps=options.fill_gaps,
-            skip_bad=options.skip_bad,
-            native=options.native,
-            limits=reading_limits(options),
+        picture = folder / "preview.png"
+        write_report(
+            folder / "report.html",
+            run=record,
+            statistics=statistics_json(parts),
+            quality=quality_json(parts),
+            preview=picture if picture.exists() else None,
         )
-    if isinstance(found, Volume):
-        return found
-    with log.stage("correct geometry"):
-        return stack_onto(found, stack_geometry(found, iso_spacing_mm(found.pixel_spacing_mm)))
-
-
-def reading_limits(options: LoadOptions) -> Any:
-    """Budgets of reading, with the memory that was asked for."""
-    from medrecon.dicom import Limits
-
-    if options.max_memory_gb is None:
-        return Limits()
-    return Limits(volume_bytes=int(options.max_memory_gb * 1e9))
+        record["outputs"]["report.html"] = sha256_of_file(folder / "report.html")
+    write_json(folder / "run.json", {**record, "outputs": dict(sorted(record["outputs"].items()))})
 
 
 def _tissues(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Segmentation]:
@@ -403,3 +361,10 @@ def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentat
         return segmentation
     kept = tuple(f for f in segmentation.fields if f.label.name in labels)
     return dataclasses.replace(segmentation, fields=kept)
+
+
+def _near_the_surface(segmentation: Segmentation) -> Segmentation:
+    """Fields that are constant where no surface is near: what is kept is what is meshed."""
+    return dataclasses.replace(
+        segmentation, fields=tuple(flattened(f) for f in segmentation.fields)
+    )

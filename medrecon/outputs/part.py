@@ -10,6 +10,7 @@ from typing import Any
 from medrecon.core import Label, Mesh
 from medrecon.quality.budget import ErrorBudget
 from medrecon.quality.gate import Gate
+from medrecon.quality.observed import Observed
 from medrecon.surface.validity import Validity
 
 
@@ -24,10 +25,8 @@ class Part:
         As re-read from its STL.
     volume_ml : float
         Integral of the field's sub-voxel occupancy.
-    mean_hu : float or None
-        Mean of the native image inside; None unless its HU are verified.
-    truncated : bool
-        Whether the structure touches the border of what was scanned.
+    observed : Observed
+        What the image says of the structure.
     validity : Validity
     budget : ErrorBudget
     gate : Gate
@@ -36,8 +35,7 @@ class Part:
     label: Label
     mesh: Mesh
     volume_ml: float
-    mean_hu: float | None
-    truncated: bool
+    observed: Observed
     validity: Validity
     budget: ErrorBudget
     gate: Gate
@@ -60,8 +58,8 @@ class Part:
             "area_mm2": round(self.mesh.area_mm2, 2),
             "bounding_box_lps_mm": [low.round(3).tolist(), high.round(3).tolist()],
             "centroid_lps_mm": self.mesh.centroid_mm.round(3).tolist(),
-            "mean_hu": None if self.mean_hu is None else round(self.mean_hu, 2),
-            "truncated": self.truncated,
+            "mean_hu": _rounded(self.observed.mean_hu),
+            "truncated": self.observed.truncated,
             "filled": not self.label.hollow,
             "includes": list(self.label.includes),
             "triangles": len(self.mesh.faces),
@@ -85,3 +83,7 @@ class Part:
                 "area_change": self.budget.area_change,
             },
         }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

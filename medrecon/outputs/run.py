@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from medrecon.core import Provenance, Segmentation, Volume
+from medrecon.core import Provenance, Volume
 from medrecon.outputs.part import Part
+from medrecon.outputs.segmented import Segmented
 
 SCHEMA_VERSION = 1
 LIBRARIES = (
@@ -86,31 +87,40 @@ def quality_json(parts: Sequence[Part]) -> Mapping[str, Any]:
     }
 
 
-def run_json(
-    *,
-    volume: Volume,
-    segmentations: Sequence[Segmentation],
-    options: Mapping[str, Any],
-    provenance: Provenance,
-    outputs: Mapping[str, str],
-) -> Mapping[str, Any]:
-    """Content of `run.json`: enough to repeat the run, nothing about the patient."""
-    run_id = secrets.token_hex(16)
+def image_json(volume: Volume) -> Mapping[str, Any]:
+    """What a run may say of its image: how it was made, and a keyed hash to know it again."""
     acquisition = volume.acquisition
+    key = secrets.token_hex(16)
     return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run_id,
-        "software": software_versions(),
-        "input": {"keyed_hash": keyed_hash(volume, run_id)},
+        "input": {"keyed_hash": keyed_hash(volume, key), "key": key},
         "volume": {
             "modality": acquisition.modality.value,
             "phantom": acquisition.is_phantom,
             "hu": acquisition.hu.value,
             "hu_reason": acquisition.hu_reason,
+            "body_part": acquisition.body_part,
+            "laterality": acquisition.laterality,
             "shape": list(volume.geometry.shape),
             "spacing_mm": [round(s, 6) for s in volume.geometry.spacing_mm],
             "slice_thickness_mm": acquisition.slice_thickness_mm,
         },
+    }
+
+
+def run_json(
+    *,
+    segmented: Segmented,
+    options: Mapping[str, Any],
+    provenance: Provenance,
+    outputs: Mapping[str, str],
+) -> dict[str, Any]:
+    """Content of `run.json`: enough to repeat the run, nothing about the patient."""
+    segmentations = segmented.segmentations
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": secrets.token_hex(16),
+        "software": software_versions(),
+        **segmented.image,
         "options": options,
         "segmenters": [s.source for s in segmentations],
         "findings": {k: list(v) for s in segmentations for k, v in s.findings.items()},
@@ -133,7 +143,7 @@ def software_versions() -> dict[str, str]:
 def keyed_hash(volume: Volume, key: str) -> str:
     """BLAKE2b of voxels and geometry under a key: recognises the same image, names none.
 
-    The key is the run's own random id, so the same image in two runs cannot be linked
+    The key is drawn for each run, so the same image in two runs cannot be linked
     without the image itself.
     """
     digest = hashlib.blake2b(key=bytes.fromhex(key), digest_size=32)

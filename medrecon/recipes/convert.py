@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from medrecon.core import Volume
+from medrecon.loading import load_volume, on_grid
 from medrecon.options import Grid, LoadOptions
-from medrecon.pipeline import load_volume, on_grid
 from medrecon.recorder import Recorder
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medrecon.errors import MedreconError
+from medrecon.loading import reading_limits
 from medrecon.options import LoadOptions
-from medrecon.pipeline import reading_limits
 
 if TYPE_CHECKING:
     from medrecon.dicom import Preflight, Scan, Series
