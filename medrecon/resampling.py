@@ -85,6 +85,23 @@ def resample_field(field: SoftField, geometry: Geometry) -> tuple[FloatField, tu
 FloatField = npt.NDArray[np.float32]
 
 
+def sample_field(field: SoftField, geometry: Geometry) -> FloatField:
+    """A field at every voxel centre of a grid that may lie any way to its own.
+
+    Linear interpolation. Up to one voxel beyond the block's outermost centres the
+    border's values go on unchanged; farther out the samples are negative.
+
+    Returns
+    -------
+    ndarray of float32, shape of `geometry`, Fortran order
+    """
+    values = field.values.astype(np.float32, order="F", copy=False)
+    outside = float(min(-1.0, values.min()))
+    matrix = _index_to_index(field.geometry, geometry)
+    found: FloatField = _reslice(values, matrix, geometry, Order.LINEAR, outside)
+    return found
+
+
 def stack_geometry(stack: SliceStack, spacing_mm: float) -> Geometry:
     """Isotropic grid in the slices' own frame that holds every pixel of the stack."""
     frame = np.stack([stack.row_direction, stack.column_direction, stack.normal], axis=1)

@@ -53,12 +53,7 @@ def _inside_cells(slices: npt.NDArray[Any], first: int, stop: int) -> float:
     """Sum of the inside parts of the layers of cells from first to before stop."""
     at = np.clip(np.arange(first, stop + 1), 0, len(slices) - 1)
     slab = np.pad(slices[at], ((0, 0), (1, 1), (1, 1)), mode="edge")
-    every = some = slab > 0
-    for axis in range(3):
-        lower, upper = _halves(axis)
-        every = every[lower] & every[upper]
-        some = some[lower] | some[upper]
-    k, j, i = np.nonzero(some & ~every)
+    every, (k, j, i) = _whole_and_cut(slab)
     part = _positive_part(slab, k, j, i)
     # Cells beyond the outermost centres are scanned only to half their width.
     weight = [np.ones(n) for n in every.shape]
@@ -67,6 +62,27 @@ def _inside_cells(slices: npt.NDArray[Any], first: int, stop: int) -> float:
     weight[0][[n for n in (0, stop - first - 1) if first + n in (-1, len(slices) - 1)]] = 0.5
     whole = np.einsum("kji,k,j,i->", every, *weight)
     return float(whole + (part * weight[0][k] * weight[1][j] * weight[2][i]).sum())
+
+
+def inside_fraction(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Part of each cell between eight samples that is inside; each axis one shorter."""
+    slab = np.ascontiguousarray(samples)
+    every, (k, j, i) = _whole_and_cut(slab)
+    fraction = every.astype(np.float32)
+    fraction[k, j, i] = _positive_part(slab, k, j, i)
+    return fraction
+
+
+def _whole_and_cut(
+    slab: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.bool_], tuple[npt.NDArray[np.intp], ...]]:
+    """Which cells are wholly inside, and the indices of those with both signs."""
+    every = some = slab > 0
+    for axis in range(3):
+        lower, upper = _halves(axis)
+        every = every[lower] & every[upper]
+        some = some[lower] | some[upper]
+    return every, np.nonzero(some & ~every)
 
 
 def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
