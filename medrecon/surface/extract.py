@@ -14,6 +14,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
 from medrecon.core import Geometry, Label, Mesh, SoftField
+from medrecon.core.geometry import Shape
 
 # A vertex lies at least this part of a voxel step from a voxel centre. Nearer ones
 # come in clusters around the centre, and float32 millimetres (steps of 6e-5 mm at
@@ -51,14 +52,14 @@ def extract_surface(field: SoftField, *, threads: bool = True) -> Mesh:
     isocontouring algorithm. LDAV 2015, DOI 10.1109/LDAV.2015.7348069.
     """
     values, start = capped(field.values)
-    vertices, faces = _flying_edges(values, threads=threads)
+    vertices, faces = flying_edges(values, threads=threads)
     if _has_lost_edges(vertices):
-        vertices, faces = _flying_edges(_lifted(values), threads=threads)
+        vertices, faces = flying_edges(_lifted(values), threads=threads)
     _keep_clear_of_centres(vertices)
     if start < 0:
-        _square_up_caps(vertices, values.shape)
+        square_up_caps(vertices, (start,) * 3, field.values.shape)
     grid = field.geometry
-    return Mesh(_to_lps(vertices, grid, start), _wound_outward(faces, grid), field.label)
+    return Mesh(to_lps(vertices, grid, (start,) * 3), wound_outward(faces, grid), field.label)
 
 
 def empty_mesh(label: Label) -> Mesh:
@@ -95,7 +96,7 @@ def _touches_border(values: npt.NDArray[Any]) -> bool:
     return False
 
 
-def _flying_edges(
+def flying_edges(
     values: npt.NDArray[Any], *, threads: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
     """Vertices in index space (block frame) and faces."""
@@ -151,7 +152,7 @@ def _keep_clear_of_centres(vertices: npt.NDArray[np.float32]) -> None:
     vertices[near] = centre[near] + np.copysign(np.float32(CLEARANCE_VOXELS), offset[near])
 
 
-def _square_up_caps(vertices: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:
+def square_up_caps(vertices: npt.NDArray[Any], start: Shape, shape: Shape) -> None:
     """Draw the walls in the outermost slices out to the caps (in place).
 
     Between the last centres and the cap half a voxel further on, the surface would be
@@ -159,18 +160,26 @@ def _square_up_caps(vertices: npt.NDArray[np.float32], shape: tuple[int, ...]) -
     is continued unchanged to the voxel's edge, so the vertices *in* the outermost
     slices belong at the edge too. A thousandth short of it, for where two caps meet
     the same place would be named twice.
+
+    Parameters
+    ----------
+    vertices : ndarray, shape (n, 3)
+        Indices from voxel `start` of the grid.
+    start, shape
+        Where the vertices' index 0 lies, and the size of the grid.
     """
-    for axis, size in enumerate(shape):
+    for axis, (first, size) in enumerate(zip(start, shape, strict=True)):
         along = vertices[:, axis]
-        along[along == 1] = 0.5 + CLEARANCE_VOXELS
-        along[along == size - 2] = size - 1.5 - CLEARANCE_VOXELS
+        along[along == -first] = -first - 0.5 + CLEARANCE_VOXELS
+        along[along == size - 1 - first] = size - first - 0.5 - CLEARANCE_VOXELS
 
 
-def _to_lps(
-    vertices: npt.NDArray[np.float32], grid: Geometry, start: int
+def to_lps(
+    vertices: npt.NDArray[np.float32], grid: Geometry, start: Shape
 ) -> npt.NDArray[np.float32]:
+    """(n, 3) LPS mm of points in index space, where index 0 is voxel `start` of the grid."""
     affine = grid.affine_lps
-    origin = affine[:3, 3] + affine[:3, :3].sum(axis=1) * start
+    origin = affine[:3, 3] + affine[:3, :3] @ start
     lps = np.empty_like(vertices)
     # In pieces that fit the processor's cache: a float64 copy of the whole would double
     # the peak memory.
@@ -180,6 +189,6 @@ def _to_lps(
     return lps
 
 
-def _wound_outward(faces: npt.NDArray[np.int32], grid: Geometry) -> npt.NDArray[np.int32]:
+def wound_outward(faces: npt.NDArray[np.int32], grid: Geometry) -> npt.NDArray[np.int32]:
     """Flying Edges winds outward in a right-handed frame; a mirror turns it inside out."""
     return faces[:, ::-1] if grid.is_left_handed else faces
