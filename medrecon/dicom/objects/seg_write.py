@@ -1,0 +1,232 @@
+"""Segments on the source's own slices as a DICOM Segmentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import format_number_as_ds
+
+from medrecon.core import Label
+from medrecon.dicom.objects import modules
+from medrecon.dicom.objects.colour import cielab_from_srgb
+from medrecon.dicom.objects.modules import Making
+from medrecon.dicom.objects.source import SourceSeries
+from medrecon.dicom.objects.writing import write_object
+from medrecon.errors import GeometryError, UsageError
+
+HIGHEST = 255
+"""Maximum Fractional Value: what a voxel that is wholly inside holds."""
+
+
+class SegKind(Enum):
+    """What a voxel of the object says (PS3.3 C.8.20.2.3)."""
+
+    BINARY = "binary"
+    OCCUPANCY = "occupancy"
+    PROBABILITY = "probability"
+    LABELMAP = "labelmap"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """One structure on the planes of the source.
+
+    Parameters
+    ----------
+    label : Label
+    frames : ndarray, shape (planes, rows, columns)
+        bool for BINARY and LABELMAP; float32 from 0 to 1 for the fractional kinds: the
+        part of the voxel that is inside, or how probable it is that it is.
+    segmenter : str
+        Who found it: "tissue", or a model's name and version.
+    """
+
+    label: Label
+    frames: npt.NDArray[np.bool_] | npt.NDArray[np.float32]
+    segmenter: str = modules.TISSUE_ENGINE
+
+
+def write_seg(
+    stream: IO[bytes],
+    segments: Sequence[Segment],
+    source: SourceSeries,
+    making: Making,
+    *,
+    kind: SegKind = SegKind.BINARY,
+) -> None:
+    """Write one SEG with all segments; empty frames are left out.
+
+    Positions and orientation of each frame are those of the source's slice, copied and
+    not computed: oblique, tilted and irregular series come out as they went in. In a
+    LABELMAP, which cannot overlap, the smaller structure is shown, as in `labels.nii.gz`.
+
+    Raises
+    ------
+    UsageError
+        If highdicom is not installed, or all segments are empty.
+    GeometryError
+        If the frames are not on the source's planes.
+
+    References
+    ----------
+    PS3.3 A.51 (Segmentation IOD), A.51.2 (Label Map Segmentation IOD), C.8.20.2.
+    """
+    _check(segments, source)
+    if kind is SegKind.LABELMAP:
+        segments = sorted(segments, key=lambda s: s.label.index)
+    ds = _build(segments, source, making, kind)
+    _settle(ds, source, making, kind)
+    write_object(modules.with_meta(ds, ExplicitVRLittleEndian), stream)
+
+
+def _check(segments: Sequence[Segment], source: SourceSeries) -> None:
+    columns, rows, _ = source.planes[0].geometry.shape
+    expected = (len(source.planes), rows, columns)
+    for segment in segments:
+        if segment.frames.shape != expected:
+            raise GeometryError(f"frames {segment.frames.shape}; the source has {expected}")
+    if not any(segment.frames.any() for segment in segments):
+        raise UsageError("no structure has a voxel on the source's slices; nothing to write")
+
+
+def _build(
+    segments: Sequence[Segment], source: SourceSeries, making: Making, kind: SegKind
+) -> Dataset:
+    try:
+        from highdicom.content import PixelMeasuresSequence
+        from highdicom.seg import Segmentation
+    except ImportError:
+        raise UsageError(
+            'DICOM SEG needs highdicom: python3 -m pip install "medrecon[dicom-out]"'
+        ) from None
+    geometry = source.planes[0].geometry
+    spacing_i, spacing_j, slab = geometry.spacing_mm
+    measures = PixelMeasuresSequence(
+        pixel_spacing=(_ds(spacing_j), _ds(spacing_i)),
+        slice_thickness=_ds(slab),
+        spacing_between_slices=_even_step(source),
+    )
+    fractional = "OCCUPANCY" if kind is SegKind.OCCUPANCY else "PROBABILITY"
+    made: Dataset = Segmentation(
+        source_images=list(source.instances),
+        pixel_array=_pixels(segments, source, kind),
+        segmentation_type=_TYPES[kind],
+        segment_descriptions=[_describe(s, n, kind) for n, s in enumerate(segments, 1)],
+        series_instance_uid=making.uid(source, kind.value, "series"),
+        series_number=making.series_number,
+        sop_instance_uid=making.uid(source, kind.value, "instance"),
+        instance_number=1,
+        manufacturer=modules.MANUFACTURER,
+        manufacturer_model_name=modules.MODEL,
+        software_versions=modules.version(),
+        device_serial_number=modules.SERIAL_NUMBER,
+        fractional_type=fractional,
+        max_fractional_value=HIGHEST,
+        content_label="SEGMENTATION",
+        content_description="Structures found by medrecon; research use",
+        pixel_measures=measures,
+        specific_character_set="ISO_IR 192",
+    )
+    return made
+
+
+_TYPES = {
+    SegKind.BINARY: "BINARY",
+    SegKind.OCCUPANCY: "FRACTIONAL",
+    SegKind.PROBABILITY: "FRACTIONAL",
+    SegKind.LABELMAP: "LABELMAP",
+}
+
+
+def _pixels(
+    segments: Sequence[Segment], source: SourceSeries, kind: SegKind
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
+    """Frames in the order of the source's instances (or of its one object's frames)."""
+    order = _frame_order(source)
+    shape = (max(order) + 1, *segments[0].frames.shape[1:])
+    if kind is SegKind.LABELMAP:
+        top = max(s.label.index for s in segments)
+        painted = np.zeros(shape, np.uint8 if top < 256 else np.uint16)
+        for s in sorted(segments, key=lambda s: (-np.count_nonzero(s.frames), s.label.index)):
+            for plane, frame in enumerate(order):
+                painted[frame][s.frames[plane] > 0] = s.label.index
+        return painted
+    dtype = np.uint8 if kind is SegKind.BINARY else np.float32
+    stacked = np.zeros((*shape, len(segments)), dtype)
+    for n, s in enumerate(segments):
+        stacked[order, :, :, n] = s.frames
+    return stacked
+
+
+def _frame_order(source: SourceSeries) -> list[int]:
+    """Where each plane stands among the frames that highdicom is told of."""
+    return [n if p.frame is None else p.frame - 1 for n, p in enumerate(source.planes)]
+
+
+def _describe(segment: Segment, number: int, kind: SegKind) -> Any:
+    from highdicom import AlgorithmIdentificationSequence, color
+    from highdicom.seg import SegmentDescription
+    from highdicom.sr.coding import CodedConcept
+
+    identification = modules.algorithm(segment.segmenter)
+    family = identification.AlgorithmFamilyCodeSequence[0]
+    label = segment.label
+    category, concept = modules.category_of(label), modules.type_of(label)
+    described = SegmentDescription(
+        segment_number=label.index if kind is SegKind.LABELMAP else number,
+        segment_label=label.name[:64],
+        segmented_property_category=CodedConcept(category[0], "SCT", category[1]),
+        segmented_property_type=CodedConcept(concept[0], "SCT", concept[1][:64]),
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=identification.AlgorithmName,
+            version=identification.AlgorithmVersion,
+            family=CodedConcept(family.CodeValue, "DCM", family.CodeMeaning),
+        ),
+        tracking_uid=None,
+        tracking_id=None,
+        display_color=color.CIELabColor(50.0, 0.0, 0.0),
+    )
+    described.RecommendedDisplayCIELabValue = list(cielab_from_srgb(label.color))
+    return described
+
+
+def _settle(ds: Dataset, source: SourceSeries, making: Making, kind: SegKind) -> None:
+    """What highdicom draws by lot or from the clock, derived from the run instead."""
+    date, time = making.date(source)
+    ds.InstanceCreationDate = ds.ContentDate = ds.SeriesDate = date
+    ds.InstanceCreationTime = ds.ContentTime = ds.SeriesTime = time
+    organisation = making.uid(source, kind.value, "dimensions")
+    ds.DimensionOrganizationSequence[0].DimensionOrganizationUID = organisation
+    for index in ds.DimensionIndexSequence:
+        index.DimensionOrganizationUID = organisation
+    ds.ContentCreatorName = ""
+    for equipment in ds.get("ContributingEquipmentSequence", ()):
+        equipment.ContributionDateTime = date + time
+    ds.SeriesDescription = f"medrecon {kind.value}"
+    ds.BurnedInAnnotation = "NO"
+    for keyword in modules.WHO:
+        if keyword in source.header and keyword not in ds:
+            setattr(ds, keyword, source.header[keyword].value)
+
+
+def _even_step(source: SourceSeries) -> float | None:
+    """Distance of the slices along their normal, if it is one and the same; else None."""
+    slabs = np.array([p.slab_mm for p in source.planes])
+    steps = slabs[:-1, 1] + slabs[1:, 0]
+    step = float(steps.mean())
+    return _ds(step) if math.isclose(steps.min(), steps.max(), abs_tol=1e-3) else None
+
+
+def _ds(value: float) -> float:
+    """The value that a decimal string of 16 characters holds."""
+    return float(format_number_as_ds(float(value)))
