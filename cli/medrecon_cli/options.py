@@ -95,6 +95,26 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Traceback on errors, more detail.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an earlier run in the folder.")]
+Segmented = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="LABELS|DIR",
+        help="Folder of a run, label map (NIfTI, NRRD, MHA) or folder of masks.",
+        show_default=False,
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        metavar="TSV|CTBL",
+        help="Names of the label map's numbers. Default: labels.tsv beside it.",
+    ),
+]
+Fields = Annotated[
+    bool,
+    typer.Option("--fields/--no-fields", help="Keep soft fields for mesh, edit and export."),
+]
 Preview = Annotated[bool, typer.Option("--preview/--no-preview", help="Draw preview.png.")]
 MaxMemory = Annotated[
     float | None,

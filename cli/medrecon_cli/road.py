@@ -13,13 +13,15 @@ from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from medrecon.options import Options
+    from medrecon.options import LoadOptions
     from medrecon.outputs.run import Run
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
     app.command("seg+mesh")(seg_and_mesh)
+    app.command("seg")(seg)
+    app.command("mesh")(mesh)
 
 
 def seg_and_mesh(
@@ -42,6 +44,7 @@ def seg_and_mesh(
     target_faces: opt.TargetFaces = None,
     accept_mm: opt.Accept = 1.0,
     preview: opt.Preview = True,
+    fields: opt.Fields = True,
     max_memory: opt.MaxMemory = None,
     force: opt.Force = False,
     as_json: opt.Json = False,
@@ -53,36 +56,130 @@ def seg_and_mesh(
     from medrecon import options as o
     from medrecon.pipeline import reconstruct
 
+    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    segment = o.SegmentOptions(
+        _tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model
+    )
     options = o.Options(
-        o.LoadOptions(
-            series, frame, fill_gaps, skip_bad, _modality(modality), max_memory_gb=max_memory
-        ),
-        o.SegmentOptions(_tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model),
+        load,
+        segment,
         o.MeshOptions(tolerance_mm, target_faces, accept_mm),
-        o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview),
+        o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview, fields),
     )
-    _reconstruct(
-        opt.the_input(argument, source),
-        output,
-        options,
-        Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress),
-        reconstruct,
-    )
-
-
-def _reconstruct(
-    source: Path, output: Path | None, options: Options, terminal: Terminal, road: Any
-) -> None:
-    folder = output or Path(time.strftime("medrecon-%Y%m%d-%H%M%S"))
+    source = opt.the_input(argument, source)
+    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    folder = output or _new_folder()
     with terminal.progress() as progress:
-        run: Run = road(source, output=folder, options=options, progress=progress)
+        run = reconstruct(source, output=folder, options=options, progress=progress)
+    _tell_meshes(run, terminal)
+
+
+def seg(
+    argument: opt.Input = None,
+    source: opt.InputAlias = None,
+    output: opt.Output = None,
+    series: opt.Series = None,
+    frame: opt.Frame = None,
+    fill_gaps: opt.FillGaps = False,
+    skip_bad: opt.SkipBad = False,
+    modality: opt.DeclaredModality = None,
+    tissue: opt.Tissues = None,
+    model: opt.Models = None,
+    labels: opt.Labels = None,
+    device: opt.Device = "auto",
+    force_model: opt.ForceModel = False,
+    spacing: opt.Spacing = "iso",
+    max_memory: opt.MaxMemory = None,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_progress: opt.NoProgress = False,
+) -> None:
+    """From a scan to a label map and soft fields; `mesh` makes surfaces of them."""
+    from medrecon import options as o
+    from medrecon.pipeline import segment_study
+
+    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    segment = o.SegmentOptions(
+        _tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model
+    )
+    written = o.OutputOptions(grid_of(spacing), (), force)
+    options = o.Options(load, segment, output=written)
+    source = opt.the_input(argument, source)
+    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    with terminal.progress() as progress:
+        run = segment_study(
+            source, output=output or _new_folder(), options=options, progress=progress
+        )
+    _tell(run, terminal)
+
+
+def mesh(
+    argument: opt.Segmented = None,
+    source: opt.InputAlias = None,
+    output: opt.Output = None,
+    table: opt.Table = None,
+    labels: opt.Labels = None,
+    formats: opt.Formats = "stl,3mf",
+    tolerance_mm: opt.Tolerance = 0.1,
+    target_faces: opt.TargetFaces = None,
+    accept_mm: opt.Accept = 1.0,
+    preview: opt.Preview = True,
+    fields: opt.Fields = True,
+    force: opt.Force = False,
+    as_json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    no_progress: opt.NoProgress = False,
+) -> None:
+    """From a run's fields, a label map or a folder of masks to judged meshes."""
+    from medrecon import options as o
+    from medrecon.recipes.meshing import mesh_segmented
+
+    options = o.Options(
+        segment=o.SegmentOptions(labels=opt.names_of(labels)),
+        mesh=o.MeshOptions(tolerance_mm, target_faces, accept_mm),
+        output=o.OutputOptions(o.Grid.NATIVE, opt.names_of(formats) or (), force, preview, fields),
+    )
+    source = opt.the_input(argument, source)
+    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    folder = output or _new_folder()
+    with terminal.progress() as progress:
+        run = mesh_segmented(source, output=folder, options=options, table=table, progress=progress)
+    _tell_meshes(run, terminal)
+
+
+def _load(
+    series: int | None,
+    frame: int | None,
+    fill_gaps: bool,
+    skip_bad: bool,
+    modality: str | None,
+    max_memory: float | None,
+) -> LoadOptions:
+    from medrecon import options as o
+
+    declared = _modality(modality)
+    return o.LoadOptions(series, frame, fill_gaps, skip_bad, declared, max_memory_gb=max_memory)
+
+
+def _new_folder() -> Path:
+    return Path(time.strftime("medrecon-%Y%m%d-%H%M%S"))
+
+
+def _tell(run: Run, terminal: Terminal) -> None:
     for warning in run.provenance.warnings:
         terminal.warn(warning)
+    terminal.say(f"written to {run.folder}")
+    terminal.result(run.summary())
+
+
+def _tell_meshes(run: Run, terminal: Terminal) -> None:
     terminal.table(
         ("structure", "volume", "triangles", "error", "verdict"), [_row(p) for p in run.parts]
     )
-    terminal.say(f"written to {folder}")
-    terminal.result(run.summary())
+    _tell(run, terminal)
     failed = [p.label.name for p in run.parts if not p.gate.passed]
     if failed:
         raise QualityGateError(

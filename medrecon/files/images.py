@@ -79,7 +79,7 @@ def _read_itk(path: Path, acquisition: Acquisition, frame: int | None) -> Volume
     if image.GetDimension() != 3:
         raise GeometryError(f"an image of {image.GetDimension()} dimensions; a volume has three")
     array = sitk.GetArrayViewFromImage(image).T
-    geometry = Geometry.from_affine(_affine_lps(image), array.shape)
+    geometry = Geometry.from_affine(affine_lps_of(image), array.shape)
     if array.dtype.kind in "iu" and array.min() >= -32768 and array.max() <= 32767:
         return Volume(array.astype(np.int16), geometry, acquisition)
     values = array.astype(np.float32)
@@ -88,7 +88,8 @@ def _read_itk(path: Path, acquisition: Acquisition, frame: int | None) -> Volume
     return Volume(values, geometry, acquisition)
 
 
-def _affine_lps(image: Any) -> npt.NDArray[np.float64]:
+def affine_lps_of(image: Any) -> npt.NDArray[np.float64]:
+    """4×4 affine into LPS mm of a SimpleITK image."""
     affine = np.eye(4)
     direction = np.array(image.GetDirection()).reshape(3, 3)
     affine[:3, :3] = direction * image.GetSpacing()

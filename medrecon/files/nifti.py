@@ -85,12 +85,23 @@ def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
         If a value is not a whole number of 0 to 65535.
     """
     image = _open(path)
-    array = _load(image, None)
-    whole = np.rint(array)
-    if np.abs(array - whole).max() > 1e-3 or whole.min() < 0 or whole.max() > 65535:
+    array = whole_numbers(_load(image, None))
+    return array, Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
+
+
+def whole_numbers(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    """Labels of any type as uint16, Fortran order.
+
+    Raises
+    ------
+    PixelDataError
+        If a value is not a whole number of 0 to 65535.
+    """
+    whole = array if array.dtype.kind in "iub" else np.rint(array)
+    exact = whole is array or np.abs(array - whole).max() <= 1e-3
+    if not exact or int(whole.min()) < 0 or int(whole.max()) > 65535:
         raise PixelDataError("the label map holds values that are not whole numbers of 0 to 65535")
-    geometry = Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
-    return np.asfortranarray(whole.astype(np.uint16)), geometry
+    return np.asfortranarray(whole.astype(np.uint16))
 
 
 def _write(array: npt.NDArray[Any], geometry: Geometry, path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medrecon.core import Provenance, Volume
+from medrecon.core import Geometry, HuStatus, Modality, Provenance, Volume
 from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
 
@@ -103,6 +103,23 @@ def image_json(volume: Volume) -> Mapping[str, Any]:
             "shape": list(volume.geometry.shape),
             "spacing_mm": [round(s, 6) for s in volume.geometry.spacing_mm],
             "slice_thickness_mm": acquisition.slice_thickness_mm,
+        },
+    }
+
+
+def no_image_json(grid: Geometry) -> Mapping[str, Any]:
+    """The same of a label map that came without its image."""
+    return {
+        "volume": {
+            "modality": Modality.OTHER.value,
+            "phantom": False,
+            "hu": HuStatus.NOT_CT.value,
+            "hu_reason": "no image: the structures come from a label map",
+            "body_part": "",
+            "laterality": "",
+            "shape": list(grid.shape),
+            "spacing_mm": [round(s, 6) for s in grid.spacing_mm],
+            "slice_thickness_mm": None,
         },
     }
 

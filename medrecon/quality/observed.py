@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medrecon.core import HuStatus, SoftField, Volume
 from medrecon.quality.gate import acquisition_limit_mm
-from medrecon.quality.truncation import crosses_filled_gap, is_truncated
+from medrecon.quality.truncation import crosses_filled_gap, is_truncated, reaches_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,14 @@ def observe(field: SoftField, volume: Volume, uncertain: tuple[str, ...] = ()) -
             volume.geometry.spacing_mm, volume.acquisition.slice_thickness_mm
         ),
         uncertain=uncertain,
+    )
+
+
+def observe_without_image(field: SoftField) -> Observed:
+    """What can be said of a structure that came without its image: where its grid ends."""
+    return Observed(
+        truncated=reaches_border(field),
+        acquisition_mm=acquisition_limit_mm(field.grid.spacing_mm),
     )
 
 

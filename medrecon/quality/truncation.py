@@ -19,7 +19,7 @@ def is_truncated(field: SoftField, volume: Volume) -> bool:
         Its `unmeasured` marks padding, the outside of the reconstruction circle and
         filled gaps.
     """
-    return _reaches_border(field) or _reaches_unmeasured(field, volume)
+    return reaches_border(field) or _reaches_unmeasured(field, volume)
 
 
 def crosses_filled_gap(field: SoftField, volume: Volume) -> bool:
@@ -34,7 +34,8 @@ def crosses_filled_gap(field: SoftField, volume: Volume) -> bool:
     return bool(gap.any() and (field.values[:, :, gap] > 0).any())
 
 
-def _reaches_border(field: SoftField) -> bool:
+def reaches_border(field: SoftField) -> bool:
+    """Whether the structure reaches the border of its grid."""
     ends = zip(field.start, field.values.shape, field.grid.shape, strict=True)
     for axis, (start, size, grid) in enumerate(ends):
         values = np.moveaxis(field.values, axis, 0)
