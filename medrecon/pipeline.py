@@ -27,6 +27,7 @@ from medrecon.options import (
     SegmentOptions,
     as_plain,
 )
+from medrecon.outputs.opened import OpenedRun
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import (
     Run,
@@ -300,6 +301,8 @@ def write_records(
             statistics=statistics_json(parts),
             quality=quality_json(parts),
             preview=picture if picture.exists() else None,
+            meshes=[part.mesh for part in parts],
+            volume=OpenedRun(folder, record).volume(),
         )
         record["outputs"]["report.html"] = sha256_of_file(folder / "report.html")
     write_json(folder / "run.json", {**record, "outputs": dict(sorted(record["outputs"].items()))})

@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from medrecon.errors import MedreconError
-from medrecon_cli import inspect_verbs, make_verbs, model_verbs, road
+from medrecon_cli import inspect_verbs, make_verbs, model_verbs, road, view_verbs
 
 INTERRUPTED = 130
 OUT_OF_MEMORY = 9
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (road, inspect_verbs, make_verbs, model_verbs):
+for module in (road, inspect_verbs, make_verbs, model_verbs, view_verbs):
     module.register(app)
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from medrecon.core import Mesh, Volume
+from medrecon.core.looks import in_words, opacity_of
 from medrecon.files.atomic import open_atomic
+from medrecon.report.display import DisplayMesh, display_meshes
+from medrecon.report.frames import PackedSlices, pack_slices
+from medrecon.report.packing import PackedMesh, pack_mesh
+from medrecon.report.scripts import Script, scripts
+from medrecon.report.words import Summary, facts, parameters, structure_rows, summary
 
 
 def write_report(
@@ -20,33 +28,104 @@ def write_report(
     statistics: Mapping[str, Any],
     quality: Mapping[str, Any],
     preview: Path | None = None,
+    meshes: Sequence[Mesh] = (),
+    volume: Volume | None = None,
+    approval: Mapping[str, Any] | None = None,
+    edits: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the report.
 
     Parameters
     ----------
     path : Path
-        The page; appears only when whole.
+        The page; appears only when whole. The same arguments give the same bytes.
     run, statistics, quality : mapping
         What `run.json`, `statistics.json` and `quality.json` hold. Every value is
         escaped; none is patient data, because those files hold none.
     preview : Path or None
-        A PNG to embed.
+        A PNG that stands in where a browser cannot draw the scene.
+    meshes : sequence of Mesh
+        For the 3-D scene and the outlines; LPS mm.
+    volume : Volume or None
+        For the slices.
+    approval : mapping or None
+        Rows to show of an approval: name of the fact to its words, and `valid`.
+    edits : sequence of mapping
+        Edits in the order they were made, each with `what` and `change`.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    text = resources.files("medrecon.report").joinpath("report.html.j2").read_text("utf-8")
-    rows = _rows(statistics["structures"], quality["meshes"])
-    page = environment.from_string(text).render(
-        run=run, rows=rows, warnings=run["warnings"], picture=_data_uri(preview)
+    shown = display_meshes([m for m in meshes if len(m.faces)])
+    packed = [pack_mesh(d.mesh) for d in shown]
+    slices = None if volume is None else pack_slices(volume)
+    words: Summary = summary(quality["meshes"])
+    code = scripts() if shown or slices else ()
+    page = _template().render(
+        run=run,
+        summary=words,
+        rows=structure_rows(statistics["structures"], quality["meshes"]),
+        facts=facts(run),
+        parameters=parameters(run.get("options", {})),
+        picture=_data_uri(preview),
+        parts=_controls(shown),
+        deviation_mm=max((d.deviation_mm for d in shown), default=0.0),
+        blocks=[Markup(p.data) for p in packed],
+        content=_json(_content(shown, packed, slices)),
+        frames=None if slices is None else Markup(slices.data),
+        scripts=[Markup(script.text) for script in code],
+        policy=_policy(code),
+        approval=approval,
+        edits=edits,
     )
     with open_atomic(path) as stream:
         stream.write(page.encode())
 
 
-def _rows(
-    structures: Sequence[Mapping[str, Any]], meshes: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    return [{**row, "quality": meshes[row["name"]]} for row in structures]
+def _template() -> Any:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("medrecon.report", room) for room in ("web", "vendor")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["words"] = in_words
+    return environment.get_template("report.html.j2")
+
+
+def _controls(shown: Sequence[DisplayMesh]) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": n,
+            "name": in_words(d.mesh.label.name),
+            "color": "#{:02x}{:02x}{:02x}".format(*d.mesh.label.color),
+            "opacity": opacity_of(d.mesh.label.name, alone=len(shown) == 1),
+        }
+        for n, d in enumerate(shown)
+    ]
+
+
+def _content(
+    shown: Sequence[DisplayMesh], packed: Sequence[PackedMesh], slices: PackedSlices | None
+) -> dict[str, Any]:
+    rows = zip(_controls(shown), packed, strict=True)
+    return {
+        "parts": [{**control, "packed": mesh.header} for control, mesh in rows],
+        "slices": None if slices is None else slices.header,
+    }
+
+
+def _json(content: Mapping[str, Any]) -> Markup:
+    """JSON that cannot end the element that it stands in."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _policy(code: Sequence[Script]) -> str:
+    """Content Security Policy: nothing is fetched, and no script runs but these."""
+    allowed = " ".join(f"'{script.hash}'" for script in code) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; img-src data: blob:; "
+        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
 
 
 def _data_uri(picture: Path | None) -> str | None:
