@@ -55,6 +55,9 @@ class Acquisition:
         "L", "R" or empty.
     kernel : str
         "sharp", "soft" or empty (unknown).
+    frame : str
+        Digest of Frame of Reference UID (0020,0052), to compare images of one run by;
+        empty where none is stated. Never written anywhere.
     """
 
     modality: Modality = Modality.OTHER
@@ -65,6 +68,7 @@ class Acquisition:
     body_part: str = ""
     laterality: str = ""
     kernel: str = ""
+    frame: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

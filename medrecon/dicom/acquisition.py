@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from medrecon.core import Acquisition, HuStatus, Modality
 from medrecon.dicom.geometry import Layout
 from medrecon.dicom.slices import Slice
@@ -23,7 +25,15 @@ def acquisition(layout: Layout, modality: Modality) -> Acquisition:
         body_part=known_body_part(first.meaning.body_part),
         laterality=known_laterality(first.meaning.laterality),
         kernel=sharpness(first.meaning.kernel),
+        frame=_digest({s.identity.frame_of_reference for s in layout.slices}),
     )
+
+
+def _digest(frames: set[str]) -> str:
+    """A digest of the one frame of reference that all slices state, else empty."""
+    if len(frames) != 1 or not (uid := next(iter(frames))):
+        return ""
+    return hashlib.sha256(uid.encode()).hexdigest()
 
 
 def hounsfield(slices: tuple[Slice, ...], modality: Modality) -> tuple[HuStatus, str]:

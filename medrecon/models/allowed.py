@@ -11,4 +11,7 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
     "SegResNet": ("monai.networks.nets.segresnet", "SegResNet"),
     "SegResNetDS": ("monai.networks.nets.segresnet_ds", "SegResNetDS"),
     "SwinUNETR": ("monai.networks.nets.swin_unetr", "SwinUNETR"),
+    "PlannedUNet": ("medrecon.models.planned_unet", "PlannedUNet"),
+    "PlainConvUNet": ("medrecon.models.residual_unet", "plain_conv_unet"),
+    "ResidualEncoderUNet": ("medrecon.models.residual_unet", "residual_encoder_unet"),
 }

@@ -30,6 +30,7 @@ from medrecon.models.manifest import (
     Sampling,
     Training,
     WeightsFile,
+    slug,
 )
 
 METADATA = "configs/metadata.json"
@@ -103,8 +104,8 @@ def read_bundle(folder: Path) -> Bundle:
     steps = prepared(config)
     head = _head(config)
     manifest = Manifest(
-        name=_slug(folder.name),
-        version=_slug(str(metadata.get("version", "0"))),
+        name=slug(folder.name),
+        version=slug(str(metadata.get("version", "0"))),
         title=str(metadata.get("description") or metadata.get("task") or folder.name),
         intended_use=IntendedUse.RESEARCH,
         modalities=(_modality(metadata),),
@@ -207,8 +208,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(rows, dict):
         raise ModelUntrustedError(f"the bundle's {path.name} is no table")
     return rows
-
-
-def _slug(text: str) -> str:
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in text.lower())
-    return kept.lstrip("._-") or "bundle"

@@ -65,7 +65,7 @@ def load_bundle_weights(path: Path) -> StateDict:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGE as error:
         raise ModelUntrustedError(
-            f"{path.name} is not a plain file of tensors: {_first_line(error)}; "
+            f"{path.name} is not a plain file of tensors: {first_line(error)}; "
             "save the model's state_dict as safetensors"
         ) from error
     for name in WRAPPERS:
@@ -78,5 +78,6 @@ def load_bundle_weights(path: Path) -> StateDict:
     return {k: v.float() if v.is_floating_point() else v for k, v in content.items()}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an exception says first."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -31,7 +31,11 @@ def labels_of(metadata: Mapping[str, Any], head: Head) -> tuple[ModelLabel, ...]
     if not named:
         raise ModelUntrustedError("the bundle's metadata do not say what its channels are")
     first = 1 if head is Head.SOFTMAX else 0
-    return tuple(ModelLabel(n, _label(n, name)) for n, name in sorted(named.items()) if n >= first)
+    return tuple(
+        ModelLabel(n, label_for(name, FIRST_OWN_INDEX + n))
+        for n, name in sorted(named.items())
+        if n >= first
+    )
 
 
 def _channel_names(metadata: Mapping[str, Any]) -> dict[int, str]:
@@ -43,10 +47,10 @@ def _channel_names(metadata: Mapping[str, Any]) -> dict[int, str]:
     return {}
 
 
-def _label(channel: int, text: str) -> Label:
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or f"channel_{channel}"
+def label_for(text: str, index: int) -> Label:
+    """The label that medrecon knows by that name, or a new one with that number."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or f"channel_{index}"
     if name in known_labels():
         return known_labels()[name]
-    red, green, blue = colorsys.hsv_to_rgb(channel * GOLDEN_TURN % 1.0, 0.55, 0.85)
-    color = (round(255 * red), round(255 * green), round(255 * blue))
-    return Label(FIRST_OWN_INDEX + channel, name, color)
+    red, green, blue = colorsys.hsv_to_rgb(index * GOLDEN_TURN % 1.0, 0.55, 0.85)
+    return Label(index, name, (round(255 * red), round(255 * green), round(255 * blue)))

@@ -2,43 +2,146 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.models.manifest import Intensity, IntensityKind
+from medrecon.errors import ModelError
+
+FloatField = npt.NDArray[np.float32]
 
 
-def normalise(values: npt.NDArray[Any], intensity: Intensity) -> npt.NDArray[np.float32]:
+class IntensityKind(Enum):
+    """How the image's values become the network's."""
+
+    WINDOW = "window"
+    """low..high to the output range."""
+    FIXED_ZSCORE = "fixed z-score"
+    """Clipped to low..high, then minus a given mean, over a given deviation."""
+    ZSCORE = "z-score"
+    """Minus the image's own mean, over its own standard deviation."""
+    MINMAX = "min-max"
+    """The image's own smallest and largest value to the output range."""
+    PERCENTILE = "percentile"
+    """The image's own low and high percentile to the output range."""
+    NONE = "none"
+    """As they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """One step of normalisation, and the steps after it.
+
+    Parameters
+    ----------
+    kind : IntensityKind
+    low, high : float
+        Image units for WINDOW and FIXED_ZSCORE, percent (0–100) for PERCENTILE.
+    mean, deviation : float
+        For FIXED_ZSCORE.
+    nonzero : bool
+        Whether ZSCORE measures and changes only voxels that are not zero.
+    to_low, to_high : float
+        Output range of WINDOW, MINMAX and PERCENTILE.
+    clip : bool
+        Whether values beyond the range are cut off.
+    together : bool
+        Whether several input channels are measured as one image.
+    then : tuple of Intensity
+        Further steps, in order; only on the first.
+    """
+
+    kind: IntensityKind = IntensityKind.NONE
+    low: float = 0.0
+    high: float = 1.0
+    mean: float = 0.0
+    deviation: float = 1.0
+    nonzero: bool = False
+    to_low: float = 0.0
+    to_high: float = 1.0
+    clip: bool = True
+    together: bool = False
+    then: tuple[Intensity, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.high > self.low or not self.to_high > self.to_low:
+            raise ModelError(
+                f"an intensity range of {self.low} to {self.high}, into {self.to_low} to "
+                f"{self.to_high}; low < high expected"
+            )
+        if not self.deviation > 0:
+            raise ModelError(f"an intensity deviation of {self.deviation}; a positive one expected")
+        if any(step.then for step in self.then):
+            raise ModelError("steps of intensity inside steps; one list expected")
+
+    @property
+    def steps(self) -> tuple[Intensity, ...]:
+        """The step itself and those after it."""
+        return (self, *self.then)
+
+
+def normalise(values: npt.NDArray[Any], intensity: Intensity) -> FloatField:
     """The values as float32, normalised (a new array of the same shape).
 
-    An image of one value only becomes zeros where its own spread is the measure.
+    An image of one value only becomes the output range's low end, or zeros, where its
+    own spread is the measure.
     """
-    x = values.astype(np.float32)
-    match intensity.kind:
+    x: FloatField = values.astype(np.float32)
+    for step in intensity.steps:
+        x = _step(x, step)
+    return x
+
+
+def normalise_channels(stack: FloatField, intensities: tuple[Intensity, ...]) -> FloatField:
+    """Several channels (channel, i, j, k) as float32, normalised.
+
+    Parameters
+    ----------
+    stack : ndarray of float32, shape (channel, i, j, k)
+    intensities : tuple of Intensity
+        One for each channel, or one for all.
+    """
+    if len(intensities) > 1:
+        pairs = zip(stack, intensities, strict=True)
+        return np.stack([normalise(image, intensity) for image, intensity in pairs])
+    x: FloatField = stack.astype(np.float32)
+    for step in intensities[0].steps:
+        x = _step(x, step) if step.together else np.stack([_step(image, step) for image in x])
+    return x
+
+
+def _step(x: FloatField, step: Intensity) -> FloatField:
+    match step.kind:
         case IntensityKind.NONE:
             return x
         case IntensityKind.WINDOW:
-            return _to_unit_range(x, intensity.low, intensity.high)
+            return _to_range(x, step.low, step.high, step)
         case IntensityKind.FIXED_ZSCORE:
-            x = np.clip(x, np.float32(intensity.low), np.float32(intensity.high))
-            return (x - np.float32(intensity.mean)) / np.float32(intensity.deviation)
+            if step.clip:
+                x = np.clip(x, np.float32(step.low), np.float32(step.high))
+            return (x - np.float32(step.mean)) / np.float32(step.deviation)
         case IntensityKind.ZSCORE:
-            return _zscore(x, intensity.nonzero)
+            return _zscore(x, step.nonzero)
+        case IntensityKind.MINMAX:
+            return _to_range(x, float(x.min()), float(x.max()), step)
         case IntensityKind.PERCENTILE:
-            low, high = np.percentile(x, (intensity.low, intensity.high))
-            return _to_unit_range(x, float(low), float(high))
+            low, high = np.percentile(x, (step.low, step.high))
+            return _to_range(x, float(low), float(high), step)
 
 
-def _to_unit_range(x: npt.NDArray[np.float32], low: float, high: float) -> npt.NDArray[np.float32]:
+def _to_range(x: FloatField, low: float, high: float, step: Intensity) -> FloatField:
     if not high > low:
-        return np.zeros_like(x)
-    unit: npt.NDArray[np.float32] = (x - np.float32(low)) / np.float32(high - low)
-    return np.clip(unit, np.float32(0), np.float32(1))
+        return np.full_like(x, step.to_low)
+    unit: FloatField = (x - np.float32(low)) / np.float32(high - low)
+    if (step.to_low, step.to_high) != (0.0, 1.0):
+        unit = unit * np.float32(step.to_high - step.to_low) + np.float32(step.to_low)
+    return np.clip(unit, np.float32(step.to_low), np.float32(step.to_high)) if step.clip else unit
 
 
-def _zscore(x: npt.NDArray[np.float32], nonzero: bool) -> npt.NDArray[np.float32]:
+def _zscore(x: FloatField, nonzero: bool) -> FloatField:
     chosen = x[x != 0] if nonzero else x
     if not chosen.size:
         return x

@@ -9,6 +9,29 @@ from types import MappingProxyType
 
 from medrecon.core import Label, Modality
 from medrecon.errors import ModelError
+from medrecon.models.intensity import Intensity, IntensityKind
+from medrecon.models.sampling import Anchor, Blend, Crop, PlannedResampling, Sampling
+
+__all__ = [
+    "Anchor",
+    "Blend",
+    "Components",
+    "Crop",
+    "Head",
+    "IntendedUse",
+    "Intensity",
+    "IntensityKind",
+    "Licences",
+    "Literal",
+    "Manifest",
+    "ModelLabel",
+    "NetworkSpec",
+    "PlannedResampling",
+    "Sampling",
+    "Training",
+    "WeightsFile",
+    "slug",
+]
 
 Literal = bool | int | float | str | list["Literal"] | dict[str, "Literal"]
 """What a network's argument may be: data, never a name that is looked up and called."""
@@ -34,115 +57,11 @@ class IntendedUse(Enum):
     """Trained on people, not cleared as a medical device."""
 
 
-class IntensityKind(Enum):
-    """How the image's values become the network's."""
-
-    WINDOW = "window"
-    """low..high to 0..1, clipped."""
-    FIXED_ZSCORE = "fixed z-score"
-    """Clipped to low..high, then minus a given mean, over a given deviation."""
-    ZSCORE = "z-score"
-    """Minus the image's own mean, over its own standard deviation."""
-    PERCENTILE = "percentile"
-    """The image's own low and high percentile to 0..1, clipped."""
-    NONE = "none"
-    """As they are."""
-
-
 class Components(Enum):
     """Which connected parts of a label are kept; what is dropped is always reported."""
 
     ALL = "all"
     LARGEST = "largest"
-
-
-class Anchor(Enum):
-    """Where the network's grid is fastened to the image's."""
-
-    CENTRE = "centre"
-    """Both grids have one middle; the network's covers the image's edges."""
-    FIRST_VOXEL = "first voxel"
-    """The first oriented voxel's centre stays, as MONAI's ``Spacing`` does it."""
-
-
-class Blend(Enum):
-    """How overlapping tiles are put together."""
-
-    GAUSSIAN = "gaussian"
-    CONSTANT = "constant"
-    WHOLE = "whole"
-    """No tiles: the whole grid at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intensity:
-    """Normalisation of the input.
-
-    Parameters
-    ----------
-    kind : IntensityKind
-    low, high : float
-        Image units for WINDOW and FIXED_ZSCORE, percent (0–100) for PERCENTILE.
-    mean, deviation : float
-        For FIXED_ZSCORE.
-    nonzero : bool
-        Whether ZSCORE measures and changes only voxels that are not zero.
-    """
-
-    kind: IntensityKind = IntensityKind.NONE
-    low: float = 0.0
-    high: float = 1.0
-    mean: float = 0.0
-    deviation: float = 1.0
-    nonzero: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.high > self.low:
-            raise ModelError(
-                f"an intensity range of {self.low} to {self.high}; low < high expected"
-            )
-        if not self.deviation > 0:
-            raise ModelError(f"an intensity deviation of {self.deviation}; a positive one expected")
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """The grid and the tiles that the network was trained for.
-
-    Parameters
-    ----------
-    spacing_mm : tuple of float or None
-        Along the oriented axes; None runs the model on the image's own spacing.
-    orientation : str
-        Patient directions that the three axes run *to*, in the nearest sense (an
-        oblique image stays oblique): "LPS" is medrecon's own, "RAS" NIfTI's.
-    patch : tuple of int
-        Voxels of one tile along the oriented axes.
-    overlap : float
-        Share of a tile that its neighbour sees again, 0 ≤ overlap < 1.
-    anchor : Anchor
-    blend : Blend
-    """
-
-    spacing_mm: tuple[float, float, float] | None
-    orientation: str
-    patch: tuple[int, int, int]
-    overlap: float = 0.5
-    anchor: Anchor = Anchor.CENTRE
-    blend: Blend = Blend.GAUSSIAN
-
-    def __post_init__(self) -> None:
-        axes = {frozenset("LR"), frozenset("AP"), frozenset("SI")}
-        if len(self.orientation) != 3 or any(
-            len(set(self.orientation) & pair) != 1 for pair in axes
-        ):
-            raise ModelError(
-                f"an orientation of {self.orientation!r}; one letter each of LR, AP, SI"
-            )
-        if self.spacing_mm is not None and min(self.spacing_mm) <= 0:
-            raise ModelError(f"a spacing of {self.spacing_mm} mm; positive numbers expected")
-        if min(self.patch) < 1 or not 0 <= self.overlap < 1:
-            raise ModelError(f"a patch of {self.patch} voxels with an overlap of {self.overlap}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +110,19 @@ class WeightsFile:
 
 @dataclass(frozen=True, slots=True)
 class Licences:
-    """SPDX expressions: of the code that makes the network, and of the weights."""
+    """SPDX expressions: of the code that makes the network, and of the weights.
+
+    Parameters
+    ----------
+    code, weights : str
+    accepted : str
+        Day on which a person accepted the weights' terms (ISO 8601); empty where
+        there is nothing to accept.
+    """
 
     code: str
     weights: str
+    accepted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +171,16 @@ class Manifest:
         Terms of Body Part Examined (0018,0015) it is meant for; empty: any.
     figures : mapping of str to float
         Held-out figures: ``dice_liver = 0.97``.
+    channel_intensities : tuple of Intensity
+        One for each input channel, where they differ; else `intensity` is for all.
+    planned : PlannedResampling or None
+        Set for nnU-Net's models: normalise first, then resample from edge to edge.
+    members : int
+        Networks of one shape in the weights' file whose logits are averaged.
+    mirror_axes : tuple of int
+        Axes of the network's grid that it was trained to be flipped along.
+    parts : tuple of Manifest
+        Further networks of the same model, with labels of one numbering.
 
     Raises
     ------
@@ -267,6 +205,11 @@ class Manifest:
     training: Training
     body_parts: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    channel_intensities: tuple[Intensity, ...] = ()
+    planned: PlannedResampling | None = None
+    members: int = 1
+    mirror_axes: tuple[int, ...] = ()
+    parts: tuple[Manifest, ...] = ()
 
     def __post_init__(self) -> None:
         for text in (self.name, self.version):
@@ -277,14 +220,36 @@ class Manifest:
         if not self.labels or not self.channels:
             raise ModelError(f"model {self.name} without labels or input channels")
         _require_distinct(self.name, [x.channel for x in self.labels], "channels")
-        _require_distinct(self.name, [x.label.index for x in self.labels], "label numbers")
-        _require_distinct(self.name, [x.label.name for x in self.labels], "label names")
+        everything = [x.label for part in self.every_part for x in part.labels]
+        _require_distinct(self.name, [x.index for x in everything], "label numbers")
+        _require_distinct(self.name, [x.name for x in everything], "label names")
         first = 1 if self.head is Head.SOFTMAX else 0
         if min(x.channel for x in self.labels) < first:
             raise ModelError(
                 f"model {self.name}: a {self.head.value} head's labels begin at {first}"
             )
+        if self.channel_intensities and len(self.channel_intensities) != len(self.channels):
+            raise ModelError(
+                f"model {self.name}: {len(self.channel_intensities)} intensities for "
+                f"{len(self.channels)} channels"
+            )
+        if self.members < 1 or not set(self.mirror_axes) <= {0, 1, 2}:
+            raise ModelError(
+                f"model {self.name}: {self.members} members, flipped along {self.mirror_axes}"
+            )
+        if any(part.parts for part in self.parts):
+            raise ModelError(f"model {self.name}: parts inside parts; one list expected")
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
+
+    @property
+    def every_part(self) -> tuple[Manifest, ...]:
+        """The network itself and the further ones of the model, in order."""
+        return (self, *self.parts)
+
+    @property
+    def intensities(self) -> tuple[Intensity, ...]:
+        """One for each channel, or one for all."""
+        return self.channel_intensities or (self.intensity,)
 
     @property
     def phantom_only(self) -> bool:
@@ -304,6 +269,12 @@ class Manifest:
 
     def __repr__(self) -> str:
         return f"<Manifest {self.identity}: {', '.join(x.label.name for x in self.labels)}>"
+
+
+def slug(text: str) -> str:
+    """A text as a model's name: lower-case letters, digits and ``_-.`` only."""
+    kept = "".join(c if c in SLUG else "_" for c in text.lower())
+    return kept.lstrip("._-") or "model"
 
 
 def _require_distinct(name: str, values: list[int] | list[str], what: str) -> None:

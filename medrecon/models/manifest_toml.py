@@ -14,6 +14,7 @@ from medrecon.models.manifest import (
     Anchor,
     Blend,
     Components,
+    Crop,
     Head,
     IntendedUse,
     Intensity,
@@ -22,6 +23,7 @@ from medrecon.models.manifest import (
     Manifest,
     ModelLabel,
     NetworkSpec,
+    PlannedResampling,
     Sampling,
     Training,
     WeightsFile,
@@ -90,10 +92,17 @@ def manifest_from_rows(rows: Row) -> Manifest:
         weights=WeightsFile(
             _text(weights, "file"), _text(weights, "sha256"), _whole(weights, "bytes")
         ),
-        licences=Licences(_text(licences, "code"), _text(licences, "weights")),
+        licences=Licences(
+            _text(licences, "code"), _text(licences, "weights"), licences.get("accepted", "")
+        ),
         training=Training(*(_text(training, k) for k in ("data", "command", "source"))),
         body_parts=_texts(rows, "body_parts"),
         figures={k: float(v) for k, v in rows.get("figures", {}).items()},
+        channel_intensities=tuple(_intensity(r) for r in rows.get("channel_intensity", [])),
+        planned=_planned(rows["planned"]) if "planned" in rows else None,
+        members=_whole(rows, "members") if "members" in rows else 1,
+        mirror_axes=tuple(int(n) for n in rows.get("mirror_axes", [])),
+        parts=tuple(manifest_from_rows(r) for r in rows.get("part", [])),
     )
 
 
@@ -110,12 +119,17 @@ def rows_of_manifest(manifest: Manifest) -> Row:
         "body_parts": list(m.body_parts),
         "channels": list(m.channels),
         "head": m.head.value,
+        **_stated(members=m.members if m.members > 1 else None, mirror_axes=list(m.mirror_axes)),
         "weights": {
             "file": m.weights.file,
             "sha256": m.weights.sha256,
             "bytes": m.weights.bytes,
         },
-        "licences": {"code": m.licences.code, "weights": m.licences.weights},
+        "licences": {
+            "code": m.licences.code,
+            "weights": m.licences.weights,
+            **_stated(accepted=m.licences.accepted),
+        },
         "training": {
             "data": m.training.data,
             "command": m.training.command,
@@ -126,8 +140,18 @@ def rows_of_manifest(manifest: Manifest) -> Row:
         "network": {"name": m.network.name, "arguments": dict(m.network.arguments)},
         "label": [_label_row(x) for x in m.labels],
         "figures": dict(m.figures),
+        **_stated(
+            channel_intensity=[_intensity_row(x) for x in m.channel_intensities],
+            planned=None if m.planned is None else _planned_row(m.planned),
+            part=[rows_of_manifest(part) for part in m.parts],
+        ),
     }
     return rows
+
+
+def _stated(**rows: Any) -> Row:
+    """The rows that say anything."""
+    return {key: value for key, value in rows.items() if value}
 
 
 def _label(row: Row) -> ModelLabel:
@@ -169,8 +193,10 @@ def _sampling(row: Row) -> Sampling:
         raise ValueError("patch and spacing_mm need three numbers each")
     anchor = _word(Anchor, row, "anchor") if "anchor" in row else Anchor.CENTRE
     blend = _word(Blend, row, "blend") if "blend" in row else Blend.GAUSSIAN
+    crop = _word(Crop, row, "crop") if "crop" in row else Crop.NONE
+    edge = bool(row.get("pad_edge", False))
     overlap = float(row["overlap"])
-    return Sampling(spacing, _text(row, "orientation"), patch, overlap, anchor, blend)
+    return Sampling(spacing, _text(row, "orientation"), patch, overlap, anchor, blend, crop, edge)
 
 
 def _sampling_row(sampling: Sampling) -> Row:
@@ -178,18 +204,42 @@ def _sampling_row(sampling: Sampling) -> Row:
     if sampling.spacing_mm is not None:
         row["spacing_mm"] = list(sampling.spacing_mm)
     words = {"anchor": sampling.anchor.value, "blend": sampling.blend.value}
-    return row | {"overlap": sampling.overlap} | words
+    crop = None if sampling.crop is Crop.NONE else sampling.crop.value
+    return (
+        row | {"overlap": sampling.overlap} | words | _stated(crop=crop, pad_edge=sampling.pad_edge)
+    )
+
+
+def _planned(row: Row) -> PlannedResampling:
+    apart = row.get("separate_z")
+    return PlannedResampling(
+        _whole(row, "order"), _whole(row, "order_z"), None if apart is None else bool(apart)
+    )
+
+
+def _planned_row(planned: PlannedResampling) -> Row:
+    row: Row = {"order": planned.order, "order_z": planned.order_z}
+    return row if planned.separate_z is None else row | {"separate_z": planned.separate_z}
+
+
+NUMBERS = ("low", "high", "mean", "deviation", "to_low", "to_high")
+SWITCHES = {"nonzero": False, "clip": True, "together": False}
 
 
 def _intensity(row: Row) -> Intensity:
-    numbers = {k: float(row[k]) for k in ("low", "high", "mean", "deviation") if k in row}
-    kind = _word(IntensityKind, row, "kind")
-    return Intensity(kind, **numbers, nonzero=bool(row.get("nonzero", False)))
+    numbers: dict[str, Any] = {k: float(row[k]) for k in NUMBERS if k in row}
+    switches = {k: bool(row.get(k, default)) for k, default in SWITCHES.items()}
+    then = tuple(_intensity(step) for step in row.get("then", []))
+    return Intensity(_word(IntensityKind, row, "kind"), **numbers, **switches, then=then)
 
 
 def _intensity_row(intensity: Intensity) -> Row:
     names = ("low", "high", "mean", "deviation", "nonzero")
-    return {"kind": intensity.kind.value} | {k: getattr(intensity, k) for k in names}
+    row: Row = {"kind": intensity.kind.value} | {k: getattr(intensity, k) for k in names}
+    plain = Intensity()
+    rest = ("to_low", "to_high", "clip", "together")
+    row |= {k: v for k in rest if (v := getattr(intensity, k)) != getattr(plain, k)}
+    return row | _stated(then=[_intensity_row(step) for step in intensity.then])
 
 
 def _text(row: Row, key: str) -> str:

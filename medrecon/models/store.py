@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,13 @@ class InstalledModel:
     def weights_path(self) -> Path:
         """The file with the weights."""
         return self.folder / self.manifest.weights.file
+
+    @property
+    def every_part(self) -> tuple[InstalledModel, ...]:
+        """One model for each network of it, in order; itself if it is one network."""
+        return tuple(
+            replace(self, manifest=replace(part, parts=())) for part in self.manifest.every_part
+        )
 
     def __repr__(self) -> str:
         return f"<InstalledModel {self.manifest.identity}>"
@@ -122,7 +129,8 @@ def verify(model: InstalledModel) -> None:
     ModelUntrustedError
         If the file is not safetensors by its name.
     """
-    read_weights_bytes(model)
+    for part in model.every_part:
+        read_weights_bytes(part)
 
 
 def read_weights_bytes(model: InstalledModel) -> bytes:

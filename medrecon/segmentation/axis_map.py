@@ -76,6 +76,17 @@ class AxisMap:
             ranges.append(slice(start, int(np.clip(np.ceil(high) + 1, start + 1, self.shape[a]))))
         return ranges[0], ranges[1], ranges[2]
 
+    def covered(self) -> Block:
+        """The image's voxels whose centres lie between the network grid's edges."""
+        ranges = []
+        for a in range(3):
+            edges = np.array([-0.5, self.network_shape[self.axis[a]] - 0.5])
+            low, high = np.sort((edges - self.shift[a]) / self.scale[a])
+            # 1e-4 of a voxel: a centre on an edge belongs to the crop.
+            start = int(np.clip(np.ceil(low - 1e-4), 0, self.shape[a] - 1))
+            ranges.append(slice(start, int(np.clip(high + 1e-4, start, self.shape[a] - 1)) + 1))
+        return ranges[0], ranges[1], ranges[2]
+
     def position(self, a: int, part: slice) -> npt.NDArray[np.float64]:
         """Continuous network index of the image's voxels along axis *a*."""
         image_index = np.arange(part.start, part.stop, dtype=np.float64)

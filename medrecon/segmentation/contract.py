@@ -10,6 +10,9 @@ from medrecon.core import Segmentation, Volume
 Progress = Callable[[float], None]
 """Told the fraction done, 0 to 1; may raise KeyboardInterrupt."""
 
+Tell = Callable[[str], None]
+"""Told what is about to be done, in words, before it is done."""
+
 
 class Segmenter(Protocol):
     """Turns an image into soft fields, whatever it does in between.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,9 @@ import numpy.typing as npt
 import torch
 
 from medrecon.errors import ModelError, ResourceError
-from medrecon.models.manifest import Blend, Sampling
-from medrecon.segmentation.contract import Progress
+from medrecon.models.networks import finest
+from medrecon.models.sampling import Blend, Sampling
+from medrecon.segmentation.contract import Progress, Tell
 from medrecon.segmentation.device import repeatable_inference
 from medrecon.segmentation.stores import AllLogits, LogitStore, TopLogits
 from medrecon.segmentation.tiles import HALF_SUMS_BYTES, Predictor, Shape, Tiling, run_tiles
@@ -25,6 +27,8 @@ ALL_LOGITS_BYTES = 3 << 29
 GPU_BATCH = 4
 # Networks halve their input up to five times; a tile's size must stay a multiple of this.
 TILE_STEP = 32
+# From this many tiles on, one more to learn how long they take costs little.
+TILES_WORTH_TIMING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,10 @@ class Plan:
     device : torch.device
     batch : int
         Tiles at a time.
-    gaussian : bool
-        Whether tiles are blended with Gaussian weights.
+    blend : Blend
+        How tiles are spread and weighed.
+    pad_edge : bool
+        Whether a grid smaller than a tile is padded with its edge instead of zeros.
     sums_on_cpu : bool
         Whether the layer's sums are kept on the CPU.
     notes : tuple of str
@@ -55,14 +61,15 @@ class Plan:
     classes: int
     device: torch.device
     batch: int
-    gaussian: bool = True
+    blend: Blend = Blend.GAUSSIAN
+    pad_edge: bool = False
     sums_on_cpu: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def tiling(self) -> Tiling:
         """The tiles."""
-        return Tiling(self.grid, self.tile, self.overlap, self.gaussian)
+        return Tiling(self.grid, self.tile, self.overlap, self.blend)
 
     @property
     def keeps_all(self) -> bool:
@@ -89,12 +96,25 @@ def plan_inference(shape: Shape, classes: int, sampling: Sampling, device: torch
     tile = shape if sampling.blend is Blend.WHOLE else sampling.patch
     i, j, k = (max(n, t) for n, t in zip(shape, tile, strict=True))
     batch = GPU_BATCH if device.type == "cuda" else 1
-    gaussian = sampling.blend is Blend.GAUSSIAN
-    return Plan((i, j, k), tile, sampling.overlap, classes, device, batch, gaussian)
+    return Plan(
+        (i, j, k),
+        tile,
+        sampling.overlap,
+        classes,
+        device,
+        batch,
+        sampling.blend,
+        sampling.pad_edge,
+    )
 
 
 def predict_logits(
-    network: torch.nn.Module, image: FloatField, plan: Plan, *, progress: Progress | None = None
+    network: torch.nn.Module,
+    image: FloatField,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    tell: Tell | None = None,
 ) -> tuple[LogitStore, Plan]:
     """Logits of every class on the image's grid, and the plan that was carried out.
 
@@ -111,6 +131,8 @@ def predict_logits(
         result covers the image alone.
     plan : Plan
     progress : callable, optional
+    tell : callable, optional
+        Told the plan before the start, how long it takes, and every change of it.
 
     Raises
     ------
@@ -123,6 +145,8 @@ def predict_logits(
     for attempt in _attempts(plan):
         plan = attempt
         try:
+            if tell is not None:
+                tell(_announced(network, image, plan))
             return _run(network, image, plan, progress), plan
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -132,6 +156,28 @@ def predict_logits(
         f"({plan.memory_bytes / 1e9:.1f} GB for logits alone); use --device cpu, a smaller "
         "--labels choice or a machine with more memory"
     )
+
+
+def _announced(network: torch.nn.Module, image: FloatField, plan: Plan) -> str:
+    """The plan in words, with the time that a first tile lets expect."""
+    changes = "; ".join(plan.notes)
+    words = f"{plan}; {changes}" if changes else str(plan)
+    if plan.tiling.count < TILES_WORTH_TIMING:
+        return words
+    empty = torch.zeros((plan.batch, len(image), *plan.tile))
+    with repeatable_inference(plan.device):
+        run = _counted(network, plan, None)
+        if plan.device.type == "cuda":
+            # The first call chooses kernels and reserves memory: it says nothing of the rest.
+            run(empty).sum().item()
+        begun = time.perf_counter()
+        run(empty).sum().item()
+    seconds = (time.perf_counter() - begun) * plan.tiling.count / plan.batch
+    return f"{words}, about {_duration(seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -175,7 +221,8 @@ def _run(
     before = [(g - n) // 2 for g, n in zip(plan.grid, shape, strict=True)]
     after = [g - n - b for g, n, b in zip(plan.grid, shape, before, strict=True)]
     margins = ((0, 0), *zip(before, after, strict=True))
-    padded = torch.from_numpy(np.ascontiguousarray(np.pad(image, margins)))
+    around = np.pad(image, margins, mode="edge") if plan.pad_edge else np.pad(image, margins)
+    padded = torch.from_numpy(np.ascontiguousarray(around))
     store: LogitStore
     if plan.keeps_all:
         store = AllLogits.empty(plan.classes, plan.grid)
@@ -195,9 +242,7 @@ def _counted(network: torch.nn.Module, plan: Plan, progress: Progress | None) ->
     def run(tiles: torch.Tensor) -> torch.Tensor:
         nonlocal done
         given = tiles.to(plan.device).contiguous(memory_format=torch.channels_last_3d)
-        result = network(given)
-        # Deep supervision returns a list, finest first.
-        logits: torch.Tensor = result[0] if isinstance(result, list | tuple) else result
+        logits = finest(network(given))
         _require_logits(logits, tiles, plan.classes)
         done += len(tiles)
         if progress is not None:

@@ -33,11 +33,21 @@ MARGINS_VOXELS = (5, 16, 48, 1 << 20)
 
 @dataclass(frozen=True, slots=True)
 class LogitMap:
-    """Logits of every class on the network's grid, and what they mean."""
+    """Logits of every class on the network's grid, and what they mean.
+
+    Parameters
+    ----------
+    store : LogitStore
+    grid : Geometry
+    head : Head
+    cropped : bool
+        Whether the grid is only a part of the image: nothing is found beyond its edges.
+    """
 
     store: LogitStore
     grid: Geometry
     head: Head
+    cropped: bool = False
 
 
 def fields_from_logits(
@@ -65,15 +75,39 @@ def fields_from_logits(
         If the two grids' axes are not parallel.
     """
     axes = AxisMap.between(logits.grid, grid)
+    part = axes.covered() if logits.cropped else None
+    if part is not None:
+        inner = grid.crop([s.start for s in part], [s.stop - s.start for s in part])
+        axes = AxisMap.between(logits.grid, inner)
     fields: list[SoftField] = []
     findings: dict[str, tuple[str, ...]] = {}
     for item, seen in _votes(logits, labels):
-        field, texts = _field(logits, axes, grid, item, seen)
+        field, texts = _field(logits, axes, grid if part is None else inner, item, seen)
         if texts:
             findings[item.label.name] = texts
         if field is not None:
-            fields.append(field)
+            fields.append(field if part is None else _placed(field, grid, part))
     return tuple(fields), findings
+
+
+def _placed(field: SoftField, grid: Geometry, part: Block) -> SoftField:
+    """A field of a part of the image in the whole of it, closed where the part ends."""
+    start = [s + p.start for s, p in zip(field.start, part, strict=True)]
+    widths = []
+    for axis, (first, size) in enumerate(zip(start, field.values.shape, strict=True)):
+        before = int(first == part[axis].start and first > 0)
+        after = int(first + size == part[axis].stop and first + size < grid.shape[axis])
+        widths.append((before, after))
+    # The mirror image of the outermost layer: the surface runs along the edge between.
+    values = np.pad(np.asarray(field.values, np.float32), widths, mode="edge")
+    for axis, (before, after) in enumerate(widths):
+        for end, there in ((0, before), (-1, after)):
+            if there:
+                layer: list[slice | int] = [slice(None)] * 3
+                layer[axis] = end
+                values[tuple(layer)] = -np.abs(values[tuple(layer)])
+    i, j, k = (s - before for s, (before, _) in zip(start, widths, strict=True))
+    return SoftField(field.label, values, grid, (i, j, k))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

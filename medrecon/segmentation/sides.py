@@ -24,7 +24,7 @@ def require_sides(fields: Sequence[SoftField]) -> None:
     """
     by_name = {field.label.name: field for field in fields}
     for name, field in by_name.items():
-        twin = by_name.get("_".join(_swapped(name.split("_"))))
+        twin = by_name.get(twin_of(name) or "")
         if "left" not in name.split("_") or twin is None:
             continue
         beyond_mm = _middle_x_mm(twin) - _middle_x_mm(field)
@@ -35,8 +35,13 @@ def require_sides(fields: Sequence[SoftField]) -> None:
             )
 
 
-def _swapped(words: Sequence[str]) -> list[str]:
-    return ["right" if word == "left" else word for word in words]
+def twin_of(name: str) -> str | None:
+    """The name with left and right exchanged; None if it has no side."""
+    other = {"left": "right", "right": "left"}
+    words = name.split("_")
+    if not set(words) & set(other):
+        return None
+    return "_".join(other.get(word, word) for word in words)
 
 
 def _middle_x_mm(field: SoftField) -> float:

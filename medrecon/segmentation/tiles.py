@@ -14,7 +14,9 @@ from itertools import groupby, product
 
 import numpy as np
 import torch
+from scipy import ndimage
 
+from medrecon.models.sampling import Blend
 from medrecon.segmentation.stores import LogitStore
 
 Shape = tuple[int, int, int]
@@ -39,18 +41,21 @@ class Tiling:
         Of the grid, which is at least as large as a tile.
     overlap : float
         Share of a tile that its neighbour sees again.
-    gaussian : bool
-        Whether a tile counts least at its edges, or the same everywhere.
+    blend : Blend
+        How tiles are spread and weighed.
     """
 
     shape: Shape
     tile: Shape
     overlap: float
-    gaussian: bool = True
+    blend: Blend = Blend.GAUSSIAN
 
     def weights(self) -> torch.Tensor:
         """float32 weights of a tile's voxels."""
-        return gaussian_weights(self.tile) if self.gaussian else torch.ones(self.tile)
+        if self.blend is Blend.EVEN:
+            return truncated_weights(self.tile)
+        gaussian = self.blend is Blend.GAUSSIAN
+        return gaussian_weights(self.tile) if gaussian else torch.ones(self.tile)
 
     @property
     def axis(self) -> int:
@@ -60,6 +65,10 @@ class Tiling:
     def starts(self, axis: int) -> list[int]:
         """First voxels of the tiles along one axis; the last tile ends with the grid."""
         size, tile = self.shape[axis], self.tile[axis]
+        if self.blend is Blend.EVEN:
+            count = math.ceil((size - tile) / (tile * (1 - self.overlap))) + 1
+            # Halves go to the even number, as nnU-Net rounds.
+            return [round((size - tile) / max(1, count - 1) * n) for n in range(count)]
         step = max(1, int(tile * (1 - self.overlap)))
         starts = list(range(0, size - tile, step))
         return [*starts, size - tile]
@@ -86,6 +95,23 @@ def gaussian_weights(tile: Shape) -> torch.Tensor:
         lines.append(torch.exp(-0.5 * (x / (size * SIGMA_SHARE)) ** 2))
     weights = lines[0][:, None, None] * lines[1][:, None] * lines[2]
     return weights.clamp_min(max(float(weights.min()), SMALLEST_WEIGHT))
+
+
+def truncated_weights(tile: Shape) -> torch.Tensor:
+    """float32 weights about voxel n // 2 of a tile, as nnU-Net takes them.
+
+    Gaussian up to four deviations; beyond that the smallest of them.
+    """
+    lines = []
+    for size in tile:
+        line = np.zeros(size)
+        line[size // 2] = 1
+        lines.append(ndimage.gaussian_filter1d(line, size * SIGMA_SHARE, mode="constant"))
+    weights = lines[0][:, None, None] * lines[1][:, None] * lines[2]
+    # Beyond float16's smallest number it is zero there, and is filled.
+    scaled = (weights / weights.max() * 10).astype(np.float16)
+    scaled[scaled == 0] = scaled[scaled > 0].min()
+    return torch.from_numpy(scaled.astype(np.float32))
 
 
 def run_tiles(

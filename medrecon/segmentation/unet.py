@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from medrecon.core import HuStatus, Modality, Segmentation, Volume
 from medrecon.errors import ModelUntrustedError, UnverifiedHuError
-from medrecon.models.grid import network_grid
-from medrecon.models.intensity import normalise
 from medrecon.models.manifest import Head, IntensityKind, Manifest
-from medrecon.models.networks import build_network
+from medrecon.models.networks import build_model
 from medrecon.models.store import InstalledModel, load_weights
-from medrecon.resampling import resample_volume
-from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.channels import in_channel_order
+from medrecon.segmentation.contract import Progress, Tell
 from medrecon.segmentation.device import choose_device
+from medrecon.segmentation.flips import Flipped, flips_of
 from medrecon.segmentation.inference import plan_inference, predict_logits
 from medrecon.segmentation.logits import LogitMap, fields_from_logits
+from medrecon.segmentation.prepared import prepare
 from medrecon.segmentation.sides import require_sides
 
 ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
@@ -26,7 +26,7 @@ ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
 
 @dataclass(frozen=True, slots=True)
 class UnetSegmenter:
-    """Runs one installed model.
+    """Runs one installed model: of several parts, the one that the manifest describes.
 
     Parameters
     ----------
@@ -35,11 +35,23 @@ class UnetSegmenter:
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     force : bool
         Run also on images the model is not meant for.
+    tta : bool
+        Average over the flips that the model allows.
+    channels : mapping of str to Volume
+        Further images of a model with several channels, by channel's name.
+    registered : bool
+        Whether these are declared to be registered to the image that is segmented.
+    tell : callable, optional
+        Told the plan before the start, and every change of it.
     """
 
     model: InstalledModel
     device: str = "auto"
     force: bool = False
+    tta: bool = False
+    channels: Mapping[str, Volume] = field(default_factory=dict)
+    registered: bool = False
+    tell: Tell | None = None
 
     def segment(self, volume: Volume, *, progress: Progress | None = None) -> Segmentation:
         """Fields of the model's labels, on exactly the volume's geometry.
@@ -60,37 +72,65 @@ class UnetSegmenter:
         ResourceError
             If memory ends even with the smallest tiles.
         UsageError
-            If this machine has no such device.
+            If this machine has no such device, a channel is missing or lies in another
+            frame of reference, or the model allows no flips and `tta` is set.
         """
         manifest = self.model.manifest
         if not self.force:
             require_fit(manifest, volume)
+        images = in_channel_order(manifest, volume, self.channels, registered=self.registered)
         device = choose_device(self.device)
-        network = build_network(manifest.network, load_weights(self.model))
-        return run_network(network, manifest, volume, device, progress=progress)
+        network = build_model(manifest, load_weights(self.model))
+        how = Manner(self.tta, progress, self.tell)
+        return run_network(network, manifest, images, device, how)
+
+
+def segmenters(model: InstalledModel, settings: UnetSegmenter) -> tuple[UnetSegmenter, ...]:
+    """One runner for each part of a model, with the same settings."""
+    return tuple(
+        UnetSegmenter(
+            part,
+            settings.device,
+            settings.force,
+            settings.tta,
+            settings.channels,
+            settings.registered,
+            settings.tell,
+        )
+        for part in model.every_part
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a network is run: with flips or without, and who is told of it."""
+
+    tta: bool = False
+    progress: Progress | None = None
+    tell: Tell | None = None
 
 
 def run_network(
     network: torch.nn.Module,
     manifest: Manifest,
-    volume: Volume,
+    images: Sequence[Volume],
     device: torch.device,
-    *,
-    progress: Progress | None = None,
+    how: Manner | None = None,
 ) -> Segmentation:
-    """A network in memory over a volume, prepared and read as its manifest says."""
-    grid = network_grid(volume.geometry, manifest.sampling)
-    # In float: rounding to whole HU between the grids would be noise of its own.
-    exact = replace(volume, array=volume.array.astype(np.float32))
-    image = normalise(resample_volume(exact, grid).array, manifest.intensity)
-    plan = plan_inference(grid.shape, manifest.classes, manifest.sampling, device)
-    store, done = predict_logits(network, image[np.newaxis], plan, progress=progress)
-    logits = LogitMap(store, grid, manifest.head)
-    fields, findings = fields_from_logits(logits, volume.geometry, manifest.labels)
+    """A network in memory over images on one grid, prepared and read as its manifest says."""
+    how = how or Manner()
+    ready = prepare(images, manifest)
+    if how.tta:
+        network = Flipped(network, flips_of(manifest, ready.grid))
+    plan = plan_inference(ready.grid.shape, manifest.classes, manifest.sampling, device)
+    store, done = predict_logits(network, ready.image, plan, progress=how.progress, tell=how.tell)
+    logits = LogitMap(store, ready.grid, manifest.head, ready.cropped)
+    grid = images[0].geometry
+    fields, findings = fields_from_logits(logits, grid, manifest.labels)
     require_sides(fields)
     findings["model"] = (str(done), *done.notes)
     exclusive = manifest.head is Head.SOFTMAX
-    return Segmentation(volume.geometry, fields, manifest.identity, exclusive, findings)
+    return Segmentation(grid, fields, manifest.identity, exclusive, findings)
 
 
 def require_fit(manifest: Manifest, volume: Volume) -> None:
@@ -99,8 +139,8 @@ def require_fit(manifest: Manifest, volume: Volume) -> None:
     Raises
     ------
     ModelUntrustedError
-        If the model is for phantoms only and the image is not marked as one, if the
-        modality is another, or if the model needs several input images.
+        If the model is for phantoms only and the image is not marked as one, or if the
+        modality is another.
     UnverifiedHuError
         If the model's intensities are Hounsfield units and the image's are not proven.
     """
@@ -116,12 +156,7 @@ def require_fit(manifest: Manifest, volume: Volume) -> None:
             f"model {manifest.identity} is for {allowed}, the image is "
             f"{acquisition.modality.value}; choose another model or --force-model"
         )
-    if len(manifest.channels) != 1:
-        raise ModelUntrustedError(
-            f"model {manifest.identity} needs {len(manifest.channels)} images "
-            f"({', '.join(manifest.channels)}); one was given"
-        )
-    absolute = manifest.intensity.kind in ABSOLUTE_SCALES
+    absolute = any(x.kind in ABSOLUTE_SCALES for x in manifest.intensities)
     if absolute and acquisition.modality is Modality.CT and acquisition.hu is HuStatus.UNVERIFIED:
         raise UnverifiedHuError(
             f"model {manifest.identity} needs Hounsfield units: {acquisition.hu_reason}"

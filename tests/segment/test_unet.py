@@ -37,6 +37,7 @@ from medrecon.models import (
 from medrecon.models.networks import build_network
 from medrecon.models.store import open_model
 from medrecon.models.weights import write_weights
+from medrecon.segmentation.channels import in_channel_order
 from medrecon.segmentation.device import choose_device
 from medrecon.segmentation.inference import plan_inference, predict_logits
 from medrecon.segmentation.unet import UnetSegmenter, require_fit, run_network
@@ -134,7 +135,7 @@ def test_each_ball_is_found_where_it_lies_in_a_turned_oblique_image(
     degrees: float, tmp_path: Path
 ) -> None:
     volume = balls(turned(degrees))
-    result = run_network(ByValue(), manifest(tmp_path), volume, torch.device("cpu"))
+    result = run_network(ByValue(), manifest(tmp_path), [volume], torch.device("cpu"))
     assert result.grid is volume.geometry
     assert result.exclusive
     assert [x.name for x in result.labels] == ["bright", "dim"]
@@ -293,8 +294,8 @@ def test_a_ct_model_refuses_mr_and_unproven_hu(tmp_path: Path) -> None:
 
 def test_a_model_of_several_images_refuses_one(tmp_path: Path) -> None:
     two = replace(manifest(tmp_path), channels=("t1", "flair"))
-    with pytest.raises(ModelUntrustedError, match="t1, flair"):
-        require_fit(two, balls(turned(0.0)))
+    with pytest.raises(UsageError, match=r"t1, flair.*--channel"):
+        in_channel_order(two, balls(turned(0.0)), {}, registered=False)
 
 
 def test_logits_that_are_not_numbers_are_an_error_not_a_result() -> None:
