@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import quoteattr
@@ -12,11 +12,13 @@ import numpy as np
 
 from medrecon.core import Mesh
 from medrecon.files.atomic import open_atomic
+from medrecon.files.mesh_values import one_space
 
 MODEL_PATH = "3D/3dmodel.model"
-_CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
+CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
+MATERIAL = "http://schemas.microsoft.com/3dmanufacturing/material/2015/02"
 _MODEL_TYPE = "application/vnd.ms-package.3dmanufacturing-3dmodel+xml"
-_RELATIONSHIP = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
+RELATIONSHIP = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 _CONTENT_TYPES = (
@@ -29,7 +31,7 @@ _CONTENT_TYPES = (
 _RELATIONSHIPS = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Target="/{MODEL_PATH}" Id="rel0" Type="{_RELATIONSHIP}"/></Relationships>'
+    f'<Relationship Target="/{MODEL_PATH}" Id="rel0" Type="{RELATIONSHIP}"/></Relationships>'
 )
 
 # The same bytes for the same meshes: the earliest time that a zip can hold.
@@ -41,13 +43,15 @@ _BLOCK = 65536
 def write_3mf(meshes: Sequence[Mesh], stream: IO[bytes]) -> None:
     """Write all meshes as one 3MF package.
 
-    Each mesh becomes an object that carries its label's name and colour, placed where
-    it is: LPS millimetres (a metadata entry says so). The bytes depend on the meshes
-    alone. Coordinates have nine significant digits, so float32 comes back exactly.
+    Each mesh becomes an object that carries its label's name and colour, or the colours
+    of its vertices, placed where it is (a metadata entry states the frame). The bytes
+    depend on the meshes alone. Coordinates have nine significant digits, so float32
+    comes back exactly.
 
     References
     ----------
     3MF Consortium. Core Specification 1.3: 3 (document), 4.1 (mesh), 5 (materials).
+    Materials and Properties Extension 1.2: 2 (colour groups).
     """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
         package.writestr(_entry("[Content_Types].xml"), _CONTENT_TYPES)
@@ -72,28 +76,47 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _model(meshes: Sequence[Mesh]) -> Iterator[bytes]:
-    """The model part: materials, then objects, then where they are."""
+    """The model part: materials, colours, then objects, then where they are."""
+    space = one_space(meshes).value
+    frame = f"SPACE={space} UNIT=mm" if space else "UNIT=mm"
+    colored = any(mesh.colors is not None for mesh in meshes)
     yield (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<model unit="millimeter" xml:lang="en-US" xmlns="{_CORE}">\n'
-        '<metadata name="Application">medrecon</metadata>\n'
-        '<metadata name="Description">SPACE=LPS UNIT=mm</metadata>\n<resources>\n'
+        f'<model unit="millimeter" xml:lang="en-US" xmlns="{CORE}"'
+        + (f' xmlns:m="{MATERIAL}"' if colored else "")
+        + '>\n<metadata name="Application">medrecon</metadata>\n'
+        f'<metadata name="Description">{frame}</metadata>\n<resources>\n'
     ).encode()
     yield b'<basematerials id="1">\n'
     for mesh in meshes:
-        red, green, blue = mesh.label.color
-        color = f"#{red:02X}{green:02X}{blue:02X}FF"
-        yield f'<base name={quoteattr(mesh.label.name)} displaycolor="{color}"/>\n'.encode()
+        name, color = quoteattr(mesh.label.name), _hexadecimal(mesh.label.color)
+        yield f'<base name={name} displaycolor="{color}"/>\n'.encode()
     yield b"</basematerials>\n"
+    first = len(meshes) + 2
     for number, mesh in enumerate(meshes):
-        yield from _object(mesh, number)
+        if mesh.colors is not None:
+            yield from _colors(mesh, first + number)
+        yield from _object(mesh, number, first + number)
     yield b"</resources>\n<build>\n"
     for number in range(len(meshes)):
         yield f'<item objectid="{number + 2}"/>\n'.encode()
     yield b"</build>\n</model>\n"
 
 
-def _object(mesh: Mesh, number: int) -> Iterator[bytes]:
+def _hexadecimal(color: Iterable[int]) -> str:
+    red, green, blue = color
+    return f"#{red:02X}{green:02X}{blue:02X}FF"
+
+
+def _colors(mesh: Mesh, group: int) -> Iterator[bytes]:
+    """A group of one colour for each vertex, so that a vertex's number is its colour's."""
+    yield f'<m:colorgroup id="{group}">\n'.encode()
+    for row in [] if mesh.colors is None else mesh.colors.tolist():
+        yield f'<m:color color="{_hexadecimal(row)}"/>\n'.encode()
+    yield b"</m:colorgroup>\n"
+
+
+def _object(mesh: Mesh, number: int, group: int) -> Iterator[bytes]:
     name = quoteattr(mesh.label.name)
     yield (
         f'<object id="{number + 2}" type="model" name={name} pid="1" pindex="{number}">\n'
@@ -105,8 +128,11 @@ def _object(mesh: Mesh, number: int) -> Iterator[bytes]:
         template = '<vertex x="%.9g" y="%.9g" z="%.9g"/>\n' * (len(rows) // 3)
         yield (template % tuple(rows)).encode()
     yield b"</vertices>\n<triangles>\n"
+    row = '<triangle v1="%d" v2="%d" v3="%d"/>\n'
+    if mesh.colors is not None:
+        row = row.replace("/>", f' pid="{group}" p1="%d" p2="%d" p3="%d"/>')
     for low in range(0, len(mesh.faces), _BLOCK):
-        numbers = mesh.faces[low : low + _BLOCK].ravel().tolist()
-        template = '<triangle v1="%d" v2="%d" v3="%d"/>\n' * (len(numbers) // 3)
-        yield (template % tuple(numbers)).encode()
+        faces = mesh.faces[low : low + _BLOCK]
+        numbers = (faces if mesh.colors is None else np.tile(faces, 2)).ravel().tolist()
+        yield (row * len(faces) % tuple(numbers)).encode()
     yield b"</triangles>\n</mesh>\n</object>\n"
