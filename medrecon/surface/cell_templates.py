@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.surface.extract import flying_edges
+from medrecon.surface.flying_edges import flying_edges
 
 Pattern = tuple[int, ...]
 

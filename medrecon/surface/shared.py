@@ -173,8 +173,8 @@ def _faces(form: Template, cells: Ints, present: Ints, shape: tuple[int, ...]) -
     for face in range(6):
         axis, side = divmod(face, 2)
         key[:, FIRST_FACE + face] = 3 * (size + flat + side * strides[axis]) + axis
-    for inner in range(len(form.inner)):
-        key[:, FIRST_INNER + inner] = 6 * size + 16 * flat + inner
+    for number in range(len(form.inner)):
+        key[:, FIRST_INNER + number] = 6 * size + 16 * flat + number
     keys = key[:, form.corners].reshape(-1, 3)
     inner = tuple((key[:, FIRST_INNER + n], key[:, of]) for n, of in enumerate(form.inner))
     return _Faces(keys, present[:, form.inside].ravel(), present[:, form.outside].ravel(), inner)

@@ -116,3 +116,30 @@ def test_a_block_of_a_larger_grid_lands_where_the_whole_would():
     assert np.allclose(
         extract_surface(block).bounds_mm, extract_surface(whole).bounds_mm, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("voxels", [1, 2500, 9000])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_slabs_of_any_thickness_give_the_whole_byte_by_byte(seed, voxels):
+    field = blobs((33, 34, 35), seed, threshold=-0.5 * seed)
+    whole, slabs = extract_surface(field), extract_surface(field, slab_voxels=voxels)
+    assert whole.vertices_mm.tobytes() == slabs.vertices_mm.tobytes()
+    assert whole.faces.tobytes() == slabs.faces.tobytes()
+
+
+def test_slabs_without_a_surface_and_a_surface_in_few_slabs_join_up():
+    inside = field_of(sphere((15, 15, 20), 6), grid((31, 31, 60)))
+    whole, slabs = extract_surface(inside), extract_surface(inside, slab_voxels=31 * 31 * 5)
+    assert whole.vertices_mm.tobytes() == slabs.vertices_mm.tobytes()
+    assert whole.faces.tobytes() == slabs.faces.tobytes()
+    nothing = SoftField(LABEL, np.full((9, 9, 9), -1, np.int16), grid((9, 9, 9)))
+    assert len(extract_surface(nothing, slab_voxels=1).faces) == 0
+
+
+def test_slabs_of_a_field_with_values_next_to_zero_are_lifted_alike():
+    rng = np.random.default_rng(3)
+    values = rng.choice(np.array([1, -1, 32001, -32001], np.int16), (14, 14, 14))
+    field = SoftField(LABEL, values, grid((14, 14, 14), (0.3, 0.3, 0.3), (1500, -1500, 900)))
+    whole, slabs = extract_surface(field), extract_surface(field, slab_voxels=1)
+    assert whole.vertices_mm.tobytes() == slabs.vertices_mm.tobytes()
+    assert judge(slabs).valid
