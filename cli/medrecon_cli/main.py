@@ -12,7 +12,15 @@ from typing import NoReturn
 import typer
 
 from medrecon.errors import MedreconError
-from medrecon_cli import inspect_verbs, make_verbs, model_verbs, road, view_verbs
+from medrecon_cli import (
+    batch_verbs,
+    export_verbs,
+    inspect_verbs,
+    make_verbs,
+    model_verbs,
+    road,
+    view_verbs,
+)
 
 INTERRUPTED = 130
 OUT_OF_MEMORY = 9
@@ -32,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (road, inspect_verbs, make_verbs, model_verbs, view_verbs):
+for module in (road, inspect_verbs, make_verbs, model_verbs, view_verbs, batch_verbs, export_verbs):
     module.register(app)
 
 

@@ -56,11 +56,7 @@ def zero_contours(values: npt.NDArray[Any]) -> list[Loop]:
     and Hamann 1991, DOI 10.1109/VISUAL.1991.175782.
     """
     padded = _closed(values)
-    following = _links(padded)
-    loops = []
-    for edges in _cycles(following):
-        loops.append(_points(padded, edges) - 1)
-    return loops
+    return [_points(padded, edges) - 1 for edges in _cycles(_links(padded))]
 
 
 def loop_area(loop: Loop) -> float:

@@ -52,9 +52,7 @@ def _from_least(loop: Loop) -> Loop:
     return np.roll(loop, -int(np.argmin(loop[:, 0])), axis=0)
 
 
-def _bridges(
-    loops: Sequence[Loop], holes: Sequence[int]
-) -> dict[tuple[int, int], list[_Bridge]]:
+def _bridges(loops: Sequence[Loop], holes: Sequence[int]) -> dict[tuple[int, int], list[_Bridge]]:
     """For each side (loop, number of its first point) the channels that begin on it."""
     owner = np.concatenate([np.full(len(p), n) for n, p in enumerate(loops)])
     side = np.concatenate([np.arange(len(p)) for p in loops])

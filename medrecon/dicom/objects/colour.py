@@ -36,7 +36,7 @@ def cielab_from_srgb(color: tuple[int, int, int]) -> tuple[int, int, int]:
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     x, y, z = _lightness(_XYZ_D50 @ linear / _WHITE_D50)
     lab = np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-    scaled = (lab + [0, 128, 128]) / [100, 255, 255] * 65535
+    scaled = (lab + np.array([0, 128, 128])) / np.array([100, 255, 255]) * 65535
     first, second, third = np.clip(np.rint(scaled), 0, 65535).astype(int).tolist()
     return first, second, third
 

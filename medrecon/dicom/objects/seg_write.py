@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-
 from typing import IO, Any
 
 import numpy as np
@@ -44,14 +43,14 @@ class Segment:
     ----------
     label : Label
     frames : ndarray, shape (planes, rows, columns)
-        bool for BINARY and LABELMAP; float32 from 0 to 1 for the fractional kinds: the
-        part of the voxel that is inside, or how probable it is that it is.
+        bool for BINARY and LABELMAP; uint8 for the fractional kinds: the part of the voxel
+        that is inside, or how probable it is that it is, in units of 1/255.
     segmenter : str
         Who found it: "tissue", or a model's name and version.
     """
 
     label: Label
-    frames: npt.NDArray[np.bool_] | npt.NDArray[np.float32]
+    frames: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]
     segmenter: str = modules.TISSUE_ENGINE
 
 
@@ -109,7 +108,8 @@ def _build(
             'DICOM SEG needs highdicom: python3 -m pip install "medrecon[dicom-out]"'
         ) from None
     geometry = source.planes[0].geometry
-    spacing_i, spacing_j, slab = geometry.spacing_mm
+    spacing_i, spacing_j, _ = geometry.spacing_mm
+    slab = float(np.median([sum(p.slab_mm) for p in source.planes]))
     measures = PixelMeasuresSequence(
         pixel_spacing=(_ds(spacing_j), _ds(spacing_i)),
         slice_thickness=_ds(slab),
@@ -163,7 +163,10 @@ def _pixels(
     dtype = np.uint8 if kind is SegKind.BINARY else np.float32
     stacked = np.zeros((*shape, len(segments)), dtype)
     for n, s in enumerate(segments):
-        stacked[order, :, :, n] = s.frames
+        for plane, frame in enumerate(order):
+            stacked[frame, :, :, n] = s.frames[plane]
+    if kind is not SegKind.BINARY:
+        stacked /= HIGHEST
     return stacked
 
 
