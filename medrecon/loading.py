@@ -20,12 +20,12 @@ FINEST_ISO_MM = 0.5
 COARSEST_ISO_MM = 1.5
 
 
-def load_volume(path: Path, options: LoadOptions, log: Recorder) -> Volume:
+def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder) -> Volume:
     """The image to work on: read, put right if its slices are not a grid, HU verified."""
     from medrecon.files import images
     from medrecon.segmentation.hu import verify_hu
 
-    if images.is_image_file(path):
+    if isinstance(path, Path) and images.is_image_file(path):
         with log.stage("read"):
             volume = images.read_image(path, modality=options.modality, frame=options.frame)
     else:
@@ -57,7 +57,7 @@ def reading_limits(options: LoadOptions) -> Limits:
     return Limits(volume_bytes=int(options.max_memory_gb * 1e9))
 
 
-def _read_dicom(path: Path, options: LoadOptions, log: Recorder) -> Volume:
+def _read_dicom(path: Path | Sequence[Path], options: LoadOptions, log: Recorder) -> Volume:
     from medrecon import dicom
     from medrecon.resampling import stack_geometry, stack_onto
 

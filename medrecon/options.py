@@ -115,6 +115,8 @@ class OutputOptions:
         Draw `preview.png`.
     fields : bool
         Keep the soft fields, for `export`, `edit` and `mesh`.
+    resume : bool
+        Use again what a run that was stopped in this folder has finished.
     """
 
     spacing: Grid | float = Grid.ISO
@@ -122,6 +124,7 @@ class OutputOptions:
     overwrite: bool = False
     preview: bool = True
     fields: bool = True
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from medrecon.core import Geometry, HuStatus, Mesh, Modality, Segmentation, SoftField, Volume
+from medrecon.core import (
+    Geometry,
+    HuStatus,
+    Mesh,
+    Modality,
+    Provenance,
+    Segmentation,
+    SoftField,
+    Volume,
+)
 from medrecon.core.band import flattened
 from medrecon.errors import DamagedInputError, ModelMissingError
-from medrecon.files.atomic import OutputFolder, write_json
+from medrecon.files.atomic import write_json
+from medrecon.files.output_folder import OutputFolder
 from medrecon.loading import load_volume, on_grid
 from medrecon.options import (
     AUTO,
@@ -27,6 +37,7 @@ from medrecon.options import (
     SegmentOptions,
     as_plain,
 )
+from medrecon.outputs.finished import Finished
 from medrecon.outputs.opened import OpenedRun
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import (
@@ -47,14 +58,19 @@ BYTES_PER_VOXEL = 5
 
 
 def reconstruct(
-    path: Path, *, output: Path, options: Options | None = None, progress: Progress = silent
+    path: Path | Sequence[Path],
+    *,
+    output: Path,
+    options: Options | None = None,
+    progress: Progress = silent,
 ) -> Run:
     """The whole road: a scan in, a folder of judged meshes out.
 
     Parameters
     ----------
-    path : Path
-        Folder, file, DICOMDIR or .zip of DICOM, or a NIfTI, NRRD or MHA volume.
+    path : Path or sequence of Path
+        Folder, file, DICOMDIR or .zip of DICOM, or a NIfTI, NRRD or MHA volume; or
+        several of DICOM.
     output : Path
         Folder to write; complete when `run.json` is there, untouched if anything fails.
     options : Options, optional
@@ -75,16 +91,21 @@ def reconstruct(
     options = options or Options()
     log = Recorder(progress)
     with (
-        OutputFolder(output, overwrite=options.output.overwrite) as folder,
+        OutputFolder(
+            output, overwrite=options.output.overwrite, resume=options.output.resume
+        ) as folder,
         ThreadPoolExecutor(1) as meanwhile,
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
         # Compressing takes seconds and no Python: the second core does it.
         grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
-        segmented = segment_volume(volume, options.segment, log)
-        fields = meanwhile.submit(write_fields, segmented, options.output, folder.staging)
-        parts = mesh_structures(segmented, options.mesh, folder.staging, log)
+        finished = Finished(folder, volume, options.segment, log)
+        segmented = finished.segmented() or segment_volume(volume, options.segment, log)
+        fields = meanwhile.submit(
+            write_fields, segmented, options.output, folder.staging, finished, log.provenance
+        )
+        parts = mesh_structures(segmented, options.mesh, folder.staging, log, finished)
         write_labels(segmented, grid.result(), folder.staging, log)
         write_results(parts, options.output, folder.staging, log)
         fields.result()
@@ -182,17 +203,26 @@ def segment_volume(volume: Volume, options: SegmentOptions, log: Recorder) -> Se
 
 
 def mesh_structures(
-    segmented: Segmented, options: MeshOptions, folder: Path, log: Recorder
+    segmented: Segmented,
+    options: MeshOptions,
+    folder: Path,
+    log: Recorder,
+    finished: Finished | None = None,
 ) -> list[Part]:
     """A judged STL in `folder/meshes` for each field, and what was measured of it."""
     meshes = folder / "meshes"
-    meshes.mkdir()
+    meshes.mkdir(exist_ok=True)
     parts = []
     with log.stage("surfaces") as stage:
         for n, field in enumerate(segmented.fields):
             name = field.label.name
             observed = segmented.observed.get(name, Observed())
-            parts.append(mesh_field(field, observed, options, meshes / f"{name}.stl"))
+            part = finished.part(field, observed, options) if finished else None
+            if part is None:
+                part = mesh_field(field, observed, options, meshes / f"{name}.stl")
+            if finished:
+                finished.keep_part(part, options)
+            parts.append(part)
             stage((n + 1) / len(segmented.fields))
         stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts})
     return parts
@@ -236,10 +266,19 @@ def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geomet
     return shown.geometry
 
 
-def write_fields(segmented: Segmented, options: OutputOptions, folder: Path) -> None:
-    """The soft fields, unless they are not wanted."""
-    if options.fields:
-        write_segmented(segmented, folder)
+def write_fields(
+    segmented: Segmented,
+    options: OutputOptions,
+    folder: Path,
+    finished: Finished | None = None,
+    so_far: Provenance | None = None,
+) -> None:
+    """The soft fields, unless they are not wanted or lie there already."""
+    if not options.fields or (finished and finished.has_fields):
+        return
+    write_segmented(segmented, folder)
+    if finished and so_far:
+        finished.keep_segmented(so_far)
 
 
 def write_labels(segmented: Segmented, grid: Geometry, folder: Path, log: Recorder) -> None:

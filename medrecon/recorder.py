@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from medrecon.core import Provenance, Step
@@ -51,6 +51,12 @@ class Recorder:
         stage(1.0)
         seconds = round(time.perf_counter() - begun, 3)
         self.provenance = self.provenance.after(Step(name, stage.figures, seconds))
+
+    def repeat(self, steps: Iterable[Step], warnings: Iterable[str]) -> None:
+        """Take over what an earlier run noted of stages that are not walked again."""
+        for step in steps:
+            self.provenance = self.provenance.after(step)
+        self.warn(*warnings)
 
     def warn(self, *messages: str) -> None:
         """Keep warnings for `run.json` and the person at the terminal."""

@@ -115,6 +115,10 @@ Fields = Annotated[
     bool,
     typer.Option("--fields/--no-fields", help="Keep soft fields for mesh, edit and export."),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Use again what a run that was stopped here has finished."),
+]
 Preview = Annotated[bool, typer.Option("--preview/--no-preview", help="Draw preview.png.")]
 MaxMemory = Annotated[
     float | None,

@@ -47,6 +47,7 @@ def seg_and_mesh(
     fields: opt.Fields = True,
     max_memory: opt.MaxMemory = None,
     force: opt.Force = False,
+    resume: opt.Resume = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -58,13 +59,15 @@ def seg_and_mesh(
 
     load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
     segment = o.SegmentOptions(
-        _tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model
+        tuple_of(tissue), tuple_of(model), opt.names_of(labels), device, force_model
     )
     options = o.Options(
         load,
         segment,
         o.MeshOptions(tolerance_mm, target_faces, accept_mm),
-        o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview, fields),
+        o.OutputOptions(
+            grid_of(spacing), opt.names_of(formats) or (), force, preview, fields, resume
+        ),
     )
     source = opt.the_input(argument, source)
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
@@ -102,7 +105,7 @@ def seg(
 
     load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
     segment = o.SegmentOptions(
-        _tuple(tissue), _tuple(model), opt.names_of(labels), device, force_model
+        tuple_of(tissue), tuple_of(model), opt.names_of(labels), device, force_model
     )
     written = o.OutputOptions(grid_of(spacing), (), force)
     options = o.Options(load, segment, output=written)
@@ -160,7 +163,7 @@ def _load(
 ) -> LoadOptions:
     from medrecon import options as o
 
-    declared = _modality(modality)
+    declared = modality_of(modality)
     return o.LoadOptions(series, frame, fill_gaps, skip_bad, declared, max_memory_gb=max_memory)
 
 
@@ -198,11 +201,13 @@ def _row(part: Any) -> tuple[str, ...]:
     )
 
 
-def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
+def tuple_of(names: list[str] | None) -> tuple[str, ...] | None:
+    """What a repeatable option was given; None if nothing."""
     return tuple(names) if names else None
 
 
-def _modality(name: str | None) -> Any:
+def modality_of(name: str | None) -> Any:
+    """The modality that --modality names."""
     from medrecon.core import Modality
 
     if name is None:

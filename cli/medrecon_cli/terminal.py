@@ -17,12 +17,12 @@ class Terminal:
     ) -> None:
         self.quiet = quiet
         self.as_json = as_json
-        self._progress = not (quiet or no_progress) and sys.stderr.isatty()
+        self.shows_progress = not (quiet or no_progress) and sys.stderr.isatty()
 
     @contextmanager
     def progress(self) -> Iterator[Any]:
         """A callable (stage, fraction) that draws bars while the block runs."""
-        if not self._progress:
+        if not self.shows_progress:
             yield lambda stage, fraction: None
             return
         from rich.console import Console

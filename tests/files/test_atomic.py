@@ -7,7 +7,8 @@ import json
 import pytest
 
 from medrecon.errors import OutputError, OutputExistsError
-from medrecon.files.atomic import OutputFolder, open_atomic, write_json
+from medrecon.files.atomic import open_atomic, write_json
+from medrecon.files.output_folder import OutputFolder
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):

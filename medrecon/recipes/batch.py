@@ -1,0 +1,257 @@
+"""Many studies, each in a process of its own, in a way that survives being killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from medrecon.batch.job import RECONSTRUCT, Job
+from medrecon.batch.journal import FOLDER, Journal, read_history
+from medrecon.batch.local import Begun, LocalPool
+from medrecon.batch.lock import only_one
+from medrecon.batch.outcome import Budget, Outcome, State
+from medrecon.batch.study import Study, batch_key, find_studies, shard_of
+from medrecon.batch.table import write_tables
+from medrecon.errors import DamagedInputError, UsageError
+from medrecon.files.atomic import RUN_FILE, as_output_error, write_json
+from medrecon.options import Options, as_plain
+from medrecon.outputs.run import software_versions
+
+BATCH_FILE = "batch.json"
+SCHEMA_VERSION = 1
+LOCAL = "local"
+
+
+class Executor(Protocol):
+    """Whoever runs jobs: this machine's cores, or a cluster."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Begun | Outcome]:
+        """What begins and ends, as it does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """How a batch is run; nothing here changes a result.
+
+    Parameters
+    ----------
+    executor : str
+        "local" or `dask://host:port`.
+    jobs : int or None
+        Studies at a time on this machine; None: one for each core.
+    shard : tuple of int
+        (i, n): the i-th of n parts, from 1.
+    budget : Budget
+    retry_failed : bool
+        Begin failed studies again.
+    gpus : int
+        GPUs for networks, one study at a time on each.
+    tls : object or None
+        `dask_cluster.Tls` for a Dask cluster that speaks TLS.
+    work : str
+        What a study's process calls.
+    """
+
+    executor: str = LOCAL
+    jobs: int | None = None
+    shard: tuple[int, int] = (1, 1)
+    budget: Budget = field(default_factory=Budget)
+    retry_failed: bool = False
+    gpus: int = 0
+    tls: Any = None
+    work: str = RECONSTRUCT
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a batch is: told whenever a study begins or ends."""
+
+    studies: int
+    running: tuple[str, ...]
+    rows: Mapping[str, Outcome]
+
+    def count(self, state: State) -> int:
+        """Studies that ended so."""
+        return sum(r.state is state for r in self.rows.values())
+
+
+Watch = Callable[[Standing], None]
+
+
+def run_batch(
+    root: Path,
+    *,
+    output: Path,
+    options: Options,
+    plan: BatchPlan | None = None,
+    watch: Watch = lambda standing: None,
+) -> Standing:
+    """Reconstruct every study below a folder that has no outcome yet.
+
+    Started again in the same output folder, it goes on where it was stopped: what is
+    finished is kept, what was interrupted is resumed, and what failed keeps its row.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of DICOM files, archives and volumes at any depth.
+    output : Path
+        Gets a folder for each study, called by its keyed hash, and the tables.
+    options : Options
+        The same for every study.
+    plan : BatchPlan, optional
+    watch : callable
+        Told how far it is.
+
+    Raises
+    ------
+    UsageError
+        If the output folder holds a batch with other options.
+    OutputError
+        If it cannot be written or another batch is at work in it.
+    UnreadableInputError
+        If the root cannot be opened.
+    """
+    plan = plan or BatchPlan()
+    index, count = plan.shard
+    with as_output_error():
+        output.mkdir(parents=True, exist_ok=True)
+    with only_one(output / f".lock-{index}-of-{count}") as lock:
+        _agree_on_options(output, options)
+        studies, _ = find_studies(root, batch_key(output))
+        mine = shard_of(studies, index, count)
+        ledger = _Ledger(mine, watch)
+        with Journal(output / FOLDER / f"{index}-of-{count}.jsonl") as journal:
+            jobs = _left_to_do(mine, output, options, plan, ledger, journal)
+            if jobs:
+                with _executor(plan, lock) as executor:
+                    ledger.follow(executor.run(jobs), journal)
+        rows = read_history(output).ended
+        write_tables(list(rows.values()), output)
+    return Standing(len(mine), (), ledger.rows)
+
+
+def list_studies(root: Path, output: Path) -> dict[str, Path]:
+    """Which folder each study's id stands for; for the eyes of who may see the names.
+
+    Nothing of this is ever written.
+    """
+    studies, _ = find_studies(root, batch_key(output))
+    return {s.id: Path(os.path.commonpath([f.parent for f in s.files])) for s in studies}
+
+
+class _Ledger:
+    """Rows so far, and who is under way."""
+
+    def __init__(self, studies: Sequence[Study], watch: Watch) -> None:
+        self.rows: dict[str, Outcome] = {}
+        self._running: dict[str, None] = {}
+        self._studies = len(studies)
+        self._watch = watch
+
+    def enter(self, outcome: Outcome) -> None:
+        self._running.pop(outcome.study, None)
+        self.rows[outcome.study] = outcome
+        self.tell()
+
+    def follow(self, events: Iterable[Begun | Outcome], journal: Journal) -> None:
+        for event in events:
+            if isinstance(event, Begun):
+                journal.begin(event.study)
+                self._running[event.study] = None
+                self.tell()
+            else:
+                journal.end(event)
+                self.enter(event)
+
+    def tell(self) -> None:
+        self._watch(Standing(self._studies, tuple(self._running), dict(self.rows)))
+
+
+def _left_to_do(
+    studies: Sequence[Study],
+    output: Path,
+    options: Options,
+    plan: BatchPlan,
+    ledger: _Ledger,
+    journal: Journal,
+) -> list[Job]:
+    """Jobs for the studies without an outcome; what is finished enters the ledger."""
+    ended = read_history(output).ended
+    jobs = []
+    for study in studies:
+        folder = output / study.id
+        row = ended.get(study.id)
+        if row is None and (folder / RUN_FILE).is_file():
+            # It was finished, and the parent was killed before it could say so.
+            row = _outcome_of_run(study.id, folder)
+            journal.end(row)
+        if row is not None and not (plan.retry_failed and row.state is State.FAILED):
+            ledger.enter(row)
+            continue
+        files = tuple(str(f) for f in study.files)
+        jobs.append(Job(study.id, files, str(folder.resolve()), options, plan.gpus))
+    return jobs
+
+
+def _outcome_of_run(study: str, folder: Path) -> Outcome:
+    try:
+        meshes = json.loads((folder / "quality.json").read_text("utf-8"))["meshes"]
+        failed = [name for name, row in meshes.items() if not row["passed"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DamagedInputError(
+            f"the finished run of study {study} is damaged; remove its folder"
+        ) from None
+    if not failed:
+        return Outcome(study, State.DONE, structures=tuple(meshes))
+    reason = f"not for print: {', '.join(failed)}"
+    return Outcome(study, State.GATE, "quality", reason, tuple(meshes))
+
+
+def _agree_on_options(output: Path, options: Options) -> None:
+    """Keep the batch's options, or compare with those that are kept."""
+    path = output / BATCH_FILE
+    # Where and with how many it runs may change; what it makes of a study may not.
+    wanted = as_plain(options)
+    if not path.exists():
+        content = {"schema_version": SCHEMA_VERSION, "software": software_versions()}
+        write_json(path, {**content, "options": wanted})
+        return
+    try:
+        kept = json.loads(path.read_text("utf-8"))["options"]
+    except (ValueError, KeyError, TypeError):
+        raise DamagedInputError(f"{BATCH_FILE} is damaged; start in a new folder") from None
+    differing = [
+        f"{room}.{name}"
+        for room, values in wanted.items()
+        for name, value in values.items()
+        if kept.get(room, {}).get(name) != value
+    ]
+    if differing:
+        raise UsageError(
+            f"the output folder holds a batch with other options ({', '.join(differing)}); "
+            "use the same, or a new folder"
+        )
+
+
+def _executor(plan: BatchPlan, lock: int) -> AbstractContextManager[Executor]:
+    if plan.executor == LOCAL:
+        jobs = plan.jobs or os.cpu_count() or 1
+        return LocalPool(jobs, plan.budget, work=plan.work, lock=lock)
+    from medrecon.batch.dask_cluster import PREFIX, DaskCluster
+
+    if not plan.executor.startswith(PREFIX):
+        raise UsageError(f"--executor {plan.executor}; local or {PREFIX}host:port expected")
+    return DaskCluster(plan.executor, plan.budget, tls=plan.tls, work=plan.work)
+
+
+def with_resume(options: Options) -> Options:
+    """The options with which a study goes on where an earlier process was killed."""
+    return dataclasses.replace(options, output=dataclasses.replace(options.output, resume=True))
