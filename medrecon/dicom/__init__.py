@@ -21,8 +21,14 @@ Examples
 'usable'
 """
 
+from medrecon.dicom.contents import contents
 from medrecon.dicom.decode import Decoder
-from medrecon.dicom.fitness import Preflight, Verdict, preflight
+from medrecon.dicom.fitness import (
+    Preflight,
+    Verdict,
+    expected_surface_error_mm,
+    preflight,
+)
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.reading import read
 from medrecon.dicom.scanning import scan
@@ -36,6 +42,8 @@ __all__ = [
     "Series",
     "Verdict",
     "choose",
+    "contents",
+    "expected_surface_error_mm",
     "preflight",
     "read",
     "scan",
