@@ -177,7 +177,7 @@ class Scene3D {
     const width = this.canvas.getBoundingClientRect().width;
     const perMm = width * this.camera.zoom / (this.camera.right - this.camera.left);
     const length = roundLength(120 / perMm), bar = this.root.querySelector(".bar");
-    bar.style.width = `${length * perMm}px`;
+    bar.style.width = `${100 * length * perMm / width}%`;
     bar.textContent = `${length} mm`;
   }
 }
