@@ -62,9 +62,9 @@ def _margins(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[Floats
     A field that is not there (0, the outside, or beyond its block) is NaN.
     """
     here, there = -b[0], -a[1]
-    # After boundaries were placed each for itself, a loser can be positive too: then
-    # the difference of both counts.
-    both = (b[0] > 0) | (a[1] > 0)
+    # After boundaries were placed each for itself, a loser can be positive, or a winner
+    # negative: then the difference of both counts.
+    both = (b[0] > 0) | (a[1] > 0) | (a[0] < 0) | (b[1] < 0)
     here = np.where(both, a[0] - b[0], here)
     there = np.where(both, b[1] - a[1], there)
     only_a, only_b = np.isnan(b[0]) | np.isnan(b[1]), np.isnan(a[0]) | np.isnan(a[1])

@@ -50,7 +50,7 @@ class _Faces:
     inner: tuple[tuple[Ints, Ints], ...] = ()
 
 
-def extract_shared(fields: Sequence[SoftField]) -> tuple[Mesh, ...]:
+def extract_shared(fields: Sequence[SoftField], *, close_gaps: float = 0.0) -> tuple[Mesh, ...]:
     """A closed surface for each field; neighbours share vertices and triangles exactly.
 
     A voxel belongs to the field that is highest there, if that is positive. Between two
@@ -61,6 +61,10 @@ def extract_shared(fields: Sequence[SoftField]) -> tuple[Mesh, ...]:
     ----------
     fields : sequence of SoftField
         On one grid, no two of one label, their values in one unit.
+    close_gaps : float
+        A voxel outside of all of which two fields are higher than minus this goes to
+        the higher one. Boundaries that were placed each for itself can leave a gap of
+        less than a voxel, too thin for the grid: with fields in voxels, 0.5 closes it.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def extract_shared(fields: Sequence[SoftField]) -> tuple[Mesh, ...]:
     grid = fields[0].grid
     if any(not f.grid.is_close(grid) for f in fields):
         raise GeometryError("fields on different grids share no surface")
-    winners, origin = winners_of(fields)
+    winners, origin = winners_of(fields, close_gaps)
     found = _all_faces(winners)
     vertices, corners = _vertices(found, winners, origin, fields)
     vertices_mm = to_lps(vertices, grid, origin)
@@ -89,24 +93,33 @@ def extract_shared(fields: Sequence[SoftField]) -> tuple[Mesh, ...]:
     return tuple(_meshes([f.label for f in fields], found, corners, vertices_mm))
 
 
-def winners_of(fields: Sequence[SoftField]) -> tuple[Winners, tuple[int, int, int]]:
+def winners_of(
+    fields: Sequence[SoftField], close_gaps: float = 0.0
+) -> tuple[Winners, tuple[int, int, int]]:
     """Which field is highest in each voxel, and the grid index of the first voxel.
 
-    Numbers from 1 in the fields' order, 0 where none is positive, in the smallest box
-    that holds all blocks and one voxel more to each side.
+    Numbers from 1 in the fields' order, 0 where none is positive (or two are close to
+    it), in the smallest box that holds all blocks and one voxel more to each side.
     """
     low = np.min([f.start for f in fields], axis=0) - 1
     high = np.max([np.add(f.start, f.values.shape) for f in fields], axis=0) + 1
     winners = np.zeros(tuple(high - low), np.int16, order="F")
-    best = np.zeros(winners.shape, np.float32, order="F")
+    floor = np.float32(-close_gaps)
+    best = np.full(winners.shape, floor, np.float32, order="F")
+    second = best.copy(order="F") if close_gaps > 0 else None
     for number, field in enumerate(fields, 1):
         box = tuple(
             slice(s, s + n)
             for s, n in zip(np.subtract(field.start, low), field.values.shape, strict=True)
         )
         wins = field.values > best[box]
+        if second is not None:
+            loser = np.minimum(field.values, best[box], dtype=np.float32)
+            np.maximum(second[box], loser, out=second[box])
         np.copyto(winners[box], np.int16(number), where=wins)
         np.copyto(best[box], field.values, where=wins)
+    if second is not None:
+        winners[(best <= 0) & (second <= floor)] = 0
     i, j, k = (int(n) for n in low)
     return winners, (i, j, k)
 

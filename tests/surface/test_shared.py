@@ -189,3 +189,22 @@ def test_nothing_shares_nothing_and_two_grids_are_refused():
     other = SoftField(Label(2, "b"), np.full((4, 4, 4), 1, np.int16), grid((4, 4, 4), (1, 1, 2)))
     with pytest.raises(GeometryError, match="different grids"):
         extract_shared([absent, other])
+
+
+def test_a_gap_thinner_than_a_voxel_is_closed_if_asked_and_a_wider_one_is_not():
+    geometry = grid((28, 24, 24))
+    index = np.indices(geometry.shape).astype(float)
+    x, y, z = index - np.array([13.4, 11.7, 11.6])[:, None, None, None]
+    ball, tilted = 9 - np.sqrt(x * x + y * y + z * z), 0.8 * x + 0.36 * y + 0.48 * z
+    for wide, is_closed in ((0.5, True), (3.0, False)):
+        values = (np.minimum(ball, side) for side in (-tilted - wide / 2, tilted - wide / 2))
+        fields = [
+            SoftField(Label(n, str(n)), away_from_zero(v.astype(np.float32)), geometry)
+            for n, v in enumerate(values, 1)
+        ]
+        closed, left = extract_shared(fields, close_gaps=0.5), extract_shared(fields)
+        assert all(judge(m).valid and judge(m).euler == 2 for m in closed)
+        in_both = [len(triangles(m[0]) & turned(triangles(m[1]))) for m in (closed, left)]
+        # The disc between the halves has 254 mm² and loses half a voxel at its rim.
+        assert (in_both[0] > 400) == is_closed
+        assert in_both[1] < 0.8 * in_both[0] or not is_closed
