@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +19,14 @@ from medrecon.errors import (
     UsageError,
 )
 from medrecon.models.bundle import CONFIGS, METADATA, WEIGHTS, is_bundle, read_bundle
-from medrecon.models.manifest_toml import MANIFEST_NAME, MAX_MANIFEST_BYTES
+from medrecon.models.manifest_toml import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    read_manifest,
+    write_manifest,
+)
+from medrecon.models.nnunet_plans import DATASET, PLANS, results_folders
+from medrecon.models.parts import join_parts, renamed
 from medrecon.models.store import (
     InstalledModel,
     find,
@@ -28,26 +36,48 @@ from medrecon.models.store import (
     user_folder,
     verify,
 )
+from medrecon.models.terms import Terms, settle
 
 # What is copied beside manifest and weights: words for people, nothing that could run.
-TEXTS = ("README.md", "LICENSE", "LICENSE.txt", "curve.csv", "curve.svg")
+TEXTS = (
+    "README.md",
+    "LICENSE",
+    "LICENSE.txt",
+    "LICENSE.md",
+    "data_license.txt",
+    "curve.csv",
+    "curve.svg",
+)
+CHECKPOINT = re.compile(r"fold_(\d+|all)/checkpoint_(final|best)\.pth")
 MAX_TEXT_BYTES = 4 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 
 
-def add(source: Path, *, folder: Path | None = None, replace: bool = False) -> InstalledModel:
+def add(
+    source: Path | Sequence[Path],
+    *,
+    name: str = "",
+    terms: Terms | None = None,
+    folder: Path | None = None,
+    replace: bool = False,
+) -> InstalledModel:
     """Install a model from a folder or a zip; nothing of it is run.
 
     Of a model folder only the manifest, the weights it names and plain texts are taken,
     after the weights' hash was checked. Of a MONAI bundle the configuration is read as
-    data and the weights are saved anew as safetensors (`bundle`). The model appears
-    under its name only when whole.
+    data and the weights are saved anew as safetensors (`bundle`), and so of an nnU-Net
+    v2 results folder (`nnunet_install`). The model appears under its name only when
+    whole.
 
     Parameters
     ----------
-    source : Path
-        A folder with a ``manifest.toml`` or a MONAI bundle, or a zip of one (at its
-        root, or in one folder).
+    source : Path or sequence of Path
+        A folder with a ``manifest.toml``, a MONAI bundle or a trained nnU-Net v2
+        configuration, or a zip of one. Several are the parts of one model.
+    name : str
+        What the model is called; its own name if empty.
+    terms : Terms, optional
+        Whether its licence is accepted.
     folder : Path, optional
         Where models are installed; the person's own folder if not given.
     replace : bool
@@ -58,7 +88,10 @@ def add(source: Path, *, folder: Path | None = None, replace: bool = False) -> I
     ModelMissingError
         If there is no manifest in the source.
     ModelError, ModelHashError, ModelUntrustedError
-        If the manifest is wrong, the weights are others, or are no safetensors.
+        If the manifest is wrong, the weights are others, or are no safetensors; untrusted
+        also if the licence must be accepted and was not.
+    UsageError
+        If several parts have no name for the whole.
     ArchiveError
         If the zip is damaged or holds files too large to be what they claim.
     OutputExistsError
@@ -67,17 +100,19 @@ def add(source: Path, *, folder: Path | None = None, replace: bool = False) -> I
         If the folder cannot be written.
     """
     root = user_folder() if folder is None else folder
-    with _writing(root), tempfile.TemporaryDirectory(dir=root, prefix=".adding-") as name:
-        staged = Path(name) / "model"
+    sources = [source] if isinstance(source, Path) else list(source)
+    with _writing(root), tempfile.TemporaryDirectory(dir=root, prefix=".adding-") as work:
+        staged = Path(work) / "model"
         staged.mkdir()
-        _stage(source, staged)
+        _stage_all(sources, staged, name)
+        settle(staged, terms or Terms())
         model = open_model(staged)
         verify(model)
         target = root / model.manifest.name
         if target.exists():
             if not replace:
                 raise OutputExistsError(f"model {target.name} is installed; remove it first")
-            target.rename(Path(name) / "old")
+            target.rename(Path(work) / "old")
         staged.rename(target)
     return open_model(target)
 
@@ -105,6 +140,27 @@ def remove(name: str, *, folder: Path | None = None) -> None:
         shutil.rmtree(own[name].folder)
 
 
+def _stage_all(sources: Sequence[Path], staged: Path, name: str) -> None:
+    """One model folder from one source, or from the parts of a model."""
+    if len(sources) == 1:
+        _stage(sources[0], staged)
+        if name:
+            manifest = read_manifest(staged / MANIFEST_NAME)
+            write_manifest(renamed(manifest, name), staged / MANIFEST_NAME)
+        return
+    if not name:
+        raise UsageError(f"{len(sources)} parts of one model: say what it is called with --name")
+    parts = [staged.parent / f"part{n}" for n in range(len(sources))]
+    for source, part in zip(sources, parts, strict=True):
+        part.mkdir()
+        _stage(source, part)
+    join_parts(parts, staged, name)
+    for part in parts:
+        for text in TEXTS:
+            if (part / text).is_file() and not (staged / text).exists():
+                shutil.copyfile(part / text, staged / text)
+
+
 def _stage(source: Path, staged: Path) -> None:
     if source.is_dir():
         _stage_folder(source, staged)
@@ -120,30 +176,51 @@ def _stage_folder(source: Path, staged: Path) -> None:
         from medrecon.models.bundle_install import write_as_model
 
         write_as_model(read_bundle(source), staged)
+        _copy_texts(source, staged)
+        return
+    if not (source / MANIFEST_NAME).is_file() and (trained := results_folders(source)):
+        from medrecon.models.nnunet_install import write_as_part
+
+        if len(trained) > 1:
+            names = ", ".join(str(t.relative_to(source)) for t in trained)
+            raise UsageError(
+                f"{source.name} holds {len(trained)} trained configurations: {names}; add one of "
+                "them, or several as the parts of one model with --name"
+            )
+        write_manifest(write_as_part(trained[0], staged), staged / MANIFEST_NAME)
+        _copy_texts(trained[0], staged)
         return
     if not (source / MANIFEST_NAME).is_file():
         raise ModelMissingError(f"{source.name} holds no {MANIFEST_NAME}")
     shutil.copyfile(source / MANIFEST_NAME, staged / MANIFEST_NAME)
-    weights = open_model(staged).manifest.weights.file
-    if not (source / weights).is_file():
-        raise ModelMissingError(f"{source.name} holds no {weights}, which its manifest names")
-    shutil.copyfile(source / weights, staged / weights)
+    for part in open_model(staged).manifest.every_part:
+        weights = part.weights.file
+        if not (source / weights).is_file():
+            raise ModelMissingError(f"{source.name} holds no {weights}, which its manifest names")
+        shutil.copyfile(source / weights, staged / weights)
+    _copy_texts(source, staged)
+
+
+def _copy_texts(source: Path, staged: Path) -> None:
+    """What there is to read: beside the model, or where bundles keep it."""
     for text in TEXTS:
-        if (source / text).is_file() and (source / text).stat().st_size <= MAX_TEXT_BYTES:
-            shutil.copyfile(source / text, staged / text)
+        for path in (source / text, source / "docs" / text):
+            if path.is_file() and path.stat().st_size <= MAX_TEXT_BYTES:
+                shutil.copyfile(path, staged / text)
+                break
 
 
 def _stage_zip(source: Path, staged: Path) -> None:
     """Members are read by exact name and written under fixed names: no path is followed."""
     try:
         with zipfile.ZipFile(source) as archive:
-            if _stage_bundle_zip(archive, staged):
+            if _stage_bundle_zip(archive, staged) or _stage_nnunet_zip(archive, staged):
                 return
             base = _base(archive, source.name)
             _extract(archive, base + MANIFEST_NAME, staged / MANIFEST_NAME, MAX_MANIFEST_BYTES)
-            weights = open_model(staged).manifest.weights
-            size = min(weights.bytes, MAX_WEIGHTS_BYTES)
-            _extract(archive, base + weights.file, staged / weights.file, size)
+            for part in open_model(staged).manifest.every_part:
+                size = min(part.weights.bytes, MAX_WEIGHTS_BYTES)
+                _extract(archive, base + part.weights.file, staged / part.weights.file, size)
             for text in TEXTS:
                 if base + text in archive.namelist():
                     _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
@@ -159,11 +236,33 @@ def _stage_bundle_zip(archive: zipfile.ZipFile, staged: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=staged.parent) as name:
         # The folder's name becomes the model's: the zip's own folder, or the zip's.
         folder = Path(name) / (bases[0].strip("/") or Path(archive.filename or "bundle").stem)
-        for part in (METADATA, *CONFIGS, *WEIGHTS):
+        texts = (*TEXTS, *(f"docs/{text}" for text in TEXTS))
+        for part in (METADATA, *CONFIGS, *WEIGHTS, *texts):
             if bases[0] + part in archive.namelist():
                 limit = MAX_WEIGHTS_BYTES if part in WEIGHTS else MAX_MANIFEST_BYTES
                 (folder / part).parent.mkdir(parents=True, exist_ok=True)
                 _extract(archive, bases[0] + part, folder / part, limit)
+        _stage_folder(folder, staged)
+    return True
+
+
+def _stage_nnunet_zip(archive: zipfile.ZipFile, staged: Path) -> bool:
+    """Install a zipped nnU-Net configuration from the files of it that are read."""
+    plans = [m for m in archive.namelist() if m.split("/")[-1] == PLANS and ".." not in m]
+    if len(plans) != 1:
+        return False
+    base = plans[0].removesuffix(PLANS)
+    with tempfile.TemporaryDirectory(dir=staged.parent) as work:
+        folder = Path(work) / (base.strip("/").rsplit("/", 1)[-1] or "model")
+        folder.mkdir()
+        for member in archive.namelist():
+            part = member.removeprefix(base)
+            if not member.startswith(base) or not (
+                part in (PLANS, DATASET, *TEXTS) or CHECKPOINT.fullmatch(part)
+            ):
+                continue
+            (folder / part).parent.mkdir(exist_ok=True)
+            _extract(archive, member, folder / part, MAX_WEIGHTS_BYTES)
         _stage_folder(folder, staged)
     return True
 

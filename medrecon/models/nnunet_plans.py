@@ -77,6 +77,14 @@ def is_results_folder(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (PLANS, DATASET))
 
 
+def results_folders(folder: Path) -> list[Path]:
+    """Trained configurations in a folder: itself, or up to two levels below it."""
+    if is_results_folder(folder):
+        return [folder]
+    below = (*folder.glob("*/"), *folder.glob("*/*/"))
+    return sorted(path for path in below if is_results_folder(path))
+
+
 def read_plans(folder: Path, configuration: str | None = None) -> Plans:
     """Plans of a results folder, for the configuration its name or checkpoint states.
 

@@ -13,6 +13,7 @@ from medrecon.errors import ModelError, ModelHashError, ModelUntrustedError, Out
 from medrecon.models.install import add
 from medrecon.models.known import KnownModel, known_model
 from medrecon.models.store import InstalledModel, user_folder
+from medrecon.models.terms import Terms
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes that are there, and how many there will be if the server says so."""
@@ -34,8 +35,9 @@ def pull(
     ModelError, ArchiveError, OutputError
         As `fetch` and `install.add`.
     """
-    archive = fetch(known_model(name), accept_license=accept_license, progress=progress)
-    return add(archive)
+    known = known_model(name)
+    archive = fetch(known, accept_license=accept_license, progress=progress)
+    return add(archive, terms=Terms(accept_license, known.weights_licence, known.accept_license))
 
 
 def fetch(
