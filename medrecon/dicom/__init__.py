@@ -30,6 +30,8 @@ from medrecon.dicom.fitness import (
     preflight,
 )
 from medrecon.dicom.limits import Limits
+from medrecon.dicom.objects.reading import is_segmentation, read_segmentation
+from medrecon.dicom.objects.segments import ReadContours, ReadSegments
 from medrecon.dicom.reading import read
 from medrecon.dicom.scanning import scan
 from medrecon.dicom.series import Scan, Series, choose
@@ -38,13 +40,17 @@ __all__ = [
     "Decoder",
     "Limits",
     "Preflight",
+    "ReadContours",
+    "ReadSegments",
     "Scan",
     "Series",
     "Verdict",
     "choose",
     "contents",
     "expected_surface_error_mm",
+    "is_segmentation",
     "preflight",
     "read",
+    "read_segmentation",
     "scan",
 ]

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from medrecon.core import Geometry, LabelMap, Segmentation, Volume
+from medrecon.dicom import is_segmentation
 from medrecon.errors import UsageError
 from medrecon.files import label_maps
 from medrecon.files.atomic import RUN_FILE
@@ -15,6 +16,7 @@ from medrecon.outputs.run import Run, no_image_json
 from medrecon.outputs.segmented import Segmented, distinct
 from medrecon.pipeline import mesh_study
 from medrecon.quality.observed import observe_without_image
+from medrecon.recipes.dicom_segments import segmented_from_dicom
 from medrecon.recorder import Progress, silent
 
 
@@ -31,8 +33,8 @@ def mesh_segmented(
     Parameters
     ----------
     source : Path
-        Folder of a finished run; label map (NIfTI, NRRD, MetaImage); or a folder with
-        one mask for each structure, called as the structures are.
+        Folder of a finished run; label map (NIfTI, NRRD, MetaImage); DICOM SEG or
+        RTSTRUCT; or a folder with one mask for each structure, called as these are.
     output : Path
         Folder to write.
     options : Options, optional
@@ -83,6 +85,9 @@ def _structures(source: Path, table: Path | None) -> tuple[Segmented, Geometry, 
         segmented, image = run.segmented(), run.volume()
         grid = image.geometry if image else segmented.segmentations[0].grid
         return segmented, grid, image
+    if source.is_file() and is_segmentation(source):
+        segmented = segmented_from_dicom(source)
+        return segmented, segmented.segmentations[0].grid, None
     maps = (
         label_maps.read_masks(source)
         if source.is_dir()

@@ -45,3 +45,21 @@ def _lightness(ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The cube root of CIE 1976, linear near black."""
     linear = ratio / (3 * _KNEE**2) + 4 / 29
     return np.where(ratio > _KNEE**3, np.cbrt(ratio), linear)
+
+
+def srgb_from_cielab(value: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The nearest sRGB colour of a Recommended Display CIELab Value.
+
+    Examples
+    --------
+    >>> srgb_from_cielab(cielab_from_srgb((216, 60, 61)))
+    (216, 60, 61)
+    """
+    lightness, a, b = np.asarray(value, np.float64) / 65535 * [100, 255, 255] - [0, 128, 128]
+    y = (lightness + 16) / 116
+    ratio = np.array([y + a / 500, y, y - b / 200])
+    xyz = np.where(ratio > _KNEE, ratio**3, 3 * _KNEE**2 * (ratio - 4 / 29)) * _WHITE_D50
+    linear = np.clip(np.linalg.solve(_XYZ_D50, xyz), 0, 1)
+    encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    red, green, blue = np.rint(encoded * 255).astype(int).tolist()
+    return red, green, blue

@@ -18,7 +18,7 @@ from medrecon.core import Label
 from medrecon.dicom.objects import modules
 from medrecon.dicom.objects.colour import cielab_from_srgb
 from medrecon.dicom.objects.modules import Making
-from medrecon.dicom.objects.source import SourceSeries
+from medrecon.dicom.objects.source import WHO, SourceSeries
 from medrecon.dicom.objects.writing import write_object
 from medrecon.errors import GeometryError, UsageError
 
@@ -217,7 +217,7 @@ def _settle(ds: Dataset, source: SourceSeries, making: Making, kind: SegKind) ->
         equipment.ContributionDateTime = date + time
     ds.SeriesDescription = f"medrecon {kind.value}"
     ds.BurnedInAnnotation = "NO"
-    for keyword in modules.WHO:
+    for keyword in WHO:
         if keyword in source.header and keyword not in ds:
             setattr(ds, keyword, source.header[keyword].value)
 
