@@ -10,126 +10,79 @@ it does under a blur.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Geometry, Label, LabelMap, SoftField
-from medrecon.surface.extract import extract_surface
-
-# Passes of a 1-2-1 filter: a blur of two voxels, as long as the stairs of a gently
-# sloping surface.
-_PASSES = 8
-
-# Times that what the blur took away is blurred and given back. With two of them the
-# curvature of a surface no longer moves it, to fourth order.
-_RETURNS = 2
+from medrecon.core import Label, LabelMap, SoftField
+from medrecon.surface.between_slices import Slices, finer_grid, thick_axis
+from medrecon.surface.smooth_mask import Floats, smoothest
 
 _MARGIN = 3
 """Voxels around a label's own that its block holds, so that the field can fall off."""
 
-# A centre on its wrong side is put back to this height, of 1 at the start: the nearer
-# to 0 the closer may the surface come to a centre.
-_LEAST = 0.01
-
-# The surface of a ball of two voxels lies where its blur is half as high as its middle.
-_MOST_RAISED = 0.6
-_HALVINGS = 10
-"""Each halves what is left: 0.6 in the end to 0.0006, of a slope of about 0.5 a voxel."""
-
 
 def fields_from_labels(labels: LabelMap) -> tuple[SoftField, ...]:
-    """One field for each label that occurs, on a block around it, in the labels' order."""
+    """One field for each label that occurs, on a block around it, in the labels' order.
+
+    One pass over the map finds all labels' boxes; what a label costs goes with its box.
+    Where voxels are at least twice as long along one axis as along the others, the
+    fields are on a grid with slices between the slices, the same for all labels.
+
+    The fields' signs are the map's in every voxel of the map, so labels exclude one
+    another there: `shared.extract_shared` draws what is between two of them once.
+    """
     from scipy.ndimage import find_objects
 
     boxes = find_objects(labels.array)
+    axis, factor = thick_axis(labels.geometry.spacing_mm)
+    grid = finer_grid(labels.geometry, axis, factor)
     fields = []
     for label in sorted(labels.labels, key=lambda x: x.index):
         box = boxes[label.index - 1] if label.index <= len(boxes) else None
-        if box is None:
-            continue
-        start = tuple(max(s.start - _MARGIN, 0) for s in box)
-        stop = tuple(min(s.stop + _MARGIN, n) for s, n in zip(box, labels.array.shape, strict=True))
-        block = labels.array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
-        values = smoothest_field(block == label.index)
-        fields.append(SoftField(label, values, labels.geometry, (start[0], start[1], start[2])))
+        if box is not None:
+            start, mask = _block(labels, label, box)
+            start[axis] *= factor
+            values = smoothest_field(mask, labels.geometry.spacing_mm)
+            fields.append(SoftField(label, values, grid, (start[0], start[1], start[2])))
     return tuple(fields)
 
 
-def smoothest_field(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def smoothest_field(
+    mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Floats:
     """A smooth field with the mask's sign in every voxel and, all in all, its volume.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (i, j, k)
+    spacing_mm : tuple of float
+        Between slices at least twice as far apart as their voxels, slices are added by
+        the distance to each slice's own outline.
 
     Returns
     -------
-    ndarray of float32, shape (i, j, k), Fortran order
-        Between −1 and 1; only its zero means anything.
+    ndarray of float32, Fortran order
+        Between −1 and 1; only its zero means anything. The mask's shape, or more slices
+        along the long axis (`between_slices.finer_grid`).
+
+    References
+    ----------
+    Raya S. P., Udupa J. K. Shape-based interpolation of multidimensional objects. IEEE
+    Trans Med Imaging 1990, DOI 10.1109/42.52980.
     """
-    side = np.where(mask, np.float32(1), np.float32(-1)).astype(np.float32, order="F")
-    smooth = _blurred(side)
-    rest = side - smooth
-    for _ in range(_RETURNS):
-        given_back = _blurred(rest)
-        smooth += given_back
-        rest -= given_back
-    return _with_volume(smooth, side, int(np.count_nonzero(mask)))
+    axis, factor = thick_axis(spacing_mm)
+    voxels = int(np.count_nonzero(mask))
+    if factor == 1:
+        side = np.where(mask, np.float32(1), np.float32(-1)).astype(np.float32, order="F")
+        return smoothest(side, side, voxels)
+    slices = Slices(mask, spacing_mm, axis, factor)
+    return smoothest(slices.between(), slices.known_sides(), voxels * factor)
 
 
-def _with_volume(
-    smooth: npt.NDArray[np.float32], side: npt.NDArray[np.float32], voxels: int
-) -> npt.NDArray[np.float32]:
-    """The field, raised by a constant until its surface holds so many voxels."""
-    low, high = -_MOST_RAISED, _MOST_RAISED
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if _volume(_on_its_side(smooth + np.float32(middle), side)) < voxels:
-            low = middle
-        else:
-            high = middle
-    return _on_its_side(smooth + np.float32((low + high) / 2), side)
-
-
-def _on_its_side(
-    field: npt.NDArray[np.float32], side: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    kept: npt.NDArray[np.float32] = side * np.maximum(field * side, np.float32(_LEAST))
-    return kept
-
-
-def _volume(field: npt.NDArray[np.float32]) -> float:
-    """Volume inside the field's surface, in voxels."""
-    i, j, k = field.shape
-    unit = Geometry((i, j, k), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
-    return extract_surface(SoftField(Label(1, "mask"), field, unit)).volume_mm3
-
-
-def _blurred(field: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    for _ in range(_PASSES):
-        for axis in range(3):
-            field = _one_two_one(field, axis)
-    return field
-
-
-def _one_two_one(field: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
-    """Half of each value and a quarter of both neighbours', the border's own repeated."""
-    lower, upper = _but_last(axis), _but_first(axis)
-    smooth = field * np.float32(0.5)
-    smooth[upper] += np.float32(0.25) * field[lower]
-    smooth[lower] += np.float32(0.25) * field[upper]
-    for end in (0, -1):
-        at: list[Any] = [slice(None)] * 3
-        at[axis] = end
-        smooth[tuple(at)] += np.float32(0.25) * field[tuple(at)]
-    return smooth
-
-
-def _but_last(axis: int) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, slice(None, -1))
-
-
-def _but_first(axis: int) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, slice(1, None))
+def _block(
+    labels: LabelMap, label: Label, box: tuple[slice, ...]
+) -> tuple[list[int], npt.NDArray[np.bool_]]:
+    start = [max(s.start - _MARGIN, 0) for s in box]
+    stop = [min(s.stop + _MARGIN, n) for s, n in zip(box, labels.array.shape, strict=True)]
+    block = labels.array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+    return start, np.asarray(block == label.index)
