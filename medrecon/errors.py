@@ -14,9 +14,11 @@
     │   └── UnverifiedHuError          4   [hu]
     ├── UnreadableInputError           5   [unreadable]
     │   ├── UnsupportedEncodingError   5   [encoding]
-    │   └── ArchiveError               5   [archive]
+    │   ├── ArchiveError               5   [archive]
+    │   └── RemoteInputError           5   [remote-input]
     ├── OutputError                    6   [output]
-    │   └── OutputExistsError          6   [output-exists]
+    │   ├── OutputExistsError          6   [output-exists]
+    │   └── RemoteOutputError          6   [remote-output]
     ├── ModelError                     7   [model]
     │   ├── ModelMissingError          7   [model-missing]
     │   ├── ModelUntrustedError        7   [model-untrusted]
@@ -138,6 +140,12 @@ class ArchiveError(UnreadableInputError):
     code = "archive"
 
 
+class RemoteInputError(UnreadableInputError):
+    """An archive on the network did not give what was asked for."""
+
+    code = "remote-input"
+
+
 class OutputError(MedreconError):
     """The output cannot be written."""
 
@@ -149,6 +157,12 @@ class OutputExistsError(OutputError):
     """The output is there already, and overwriting was not asked for."""
 
     code = "output-exists"
+
+
+class RemoteOutputError(OutputError):
+    """An archive on the network did not take what was sent."""
+
+    code = "remote-output"
 
 
 class ModelError(MedreconError):

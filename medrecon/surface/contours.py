@@ -78,9 +78,11 @@ def _links(values: npt.NDArray[np.float64]) -> dict[int, int]:
     """From each crossed edge to the next one along its line."""
     inside = values > 0
     corners = (inside[:-1, :-1], inside[1:, :-1], inside[1:, 1:], inside[:-1, 1:])
-    case = sum(c.astype(np.uint8) << n for n, c in enumerate(corners))
+    case = np.zeros(corners[0].shape, np.uint8)
+    for n, corner in enumerate(corners):
+        case |= corner.astype(np.uint8) << np.uint8(n)
     i, j = np.nonzero((case > 0) & (case < 15))
-    kind = np.asarray(case)[i, j]
+    kind = case[i, j]
     joined = _saddle_is_inside(values, i, j)
     links: dict[int, int] = {}
     for number in np.unique(kind).tolist():
