@@ -138,6 +138,8 @@ class OutputFolder:
 
     def _clear(self) -> None:
         if not self.resume:
+            with suppress(OSError):
+                self._remove(self._half_a_finish()[0])
             for folder in (self.staging, self.earlier, self.stages):
                 shutil.rmtree(folder, ignore_errors=True)
         # Removed while it is held: whoever opens it now makes another one.

@@ -197,7 +197,7 @@ def _left_to_do(
             ledger.enter(row)
             continue
         files = tuple(str(f) for f in study.files)
-        jobs.append(Job(study.id, files, str(folder.resolve()), options, plan.gpus))
+        jobs.append(Job(study.id, files, str(folder.resolve()), with_resume(options), plan.gpus))
     return jobs
 
 
