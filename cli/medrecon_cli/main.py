@@ -13,12 +13,15 @@ import typer
 
 from medrecon.errors import MedreconError
 from medrecon_cli import (
+    archive_verbs,
     batch_verbs,
+    evaluate_verbs,
     export_verbs,
     inspect_verbs,
     make_verbs,
     model_verbs,
     road,
+    train_verbs,
     view_verbs,
 )
 
@@ -40,7 +43,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (road, inspect_verbs, make_verbs, model_verbs, view_verbs, batch_verbs, export_verbs):
+for module in (
+    road,
+    inspect_verbs,
+    make_verbs,
+    model_verbs,
+    train_verbs,
+    evaluate_verbs,
+    view_verbs,
+    batch_verbs,
+    export_verbs,
+    archive_verbs,
+):
     module.register(app)
 
 

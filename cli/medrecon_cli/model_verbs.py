@@ -1,4 +1,4 @@
-"""`models` and `train`: what networks there are, and making one."""
+"""`models`: what networks there are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from medrecon.errors import UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
@@ -28,7 +27,6 @@ def register(app: typer.Typer) -> None:
     models.command("pull")(pull)
     models.command("remove")(remove)
     app.add_typer(models, name="models")
-    app.command("train")(train)
 
 
 def list_models(as_json: opt.Json = False, verbose: opt.Verbose = False) -> None:
@@ -111,25 +109,3 @@ def remove(
 
     install.remove(name)
     Terminal().say(f"{name} removed")
-
-
-def train(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the model.")],
-    phantom_torso: Annotated[
-        bool, typer.Option("--phantom-torso", help="Train the shipped phantom model.")
-    ] = False,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Weight updates.")] = None,
-    device: opt.Device = "cpu",
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
-) -> None:
-    """Train a model; started again in the same folder, it goes on where it stopped."""
-    from medrecon.recipes.training import train_phantom_torso
-
-    if not phantom_torso:
-        raise UsageError("say what to train: --phantom-torso")
-    terminal = Terminal(quiet=quiet, no_progress=no_progress)
-    with terminal.progress() as progress:
-        identity = train_phantom_torso(output, steps=steps, device=device, progress=progress)
-    terminal.say(f"{identity} written to {output}")

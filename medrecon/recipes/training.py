@@ -1,11 +1,21 @@
-"""Train the models that medrecon ships."""
+"""Train the models that medrecon ships; what all training shares."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medrecon.core import LabelMap, Volume
+from medrecon.core import LabelMap, Modality, Volume
+from medrecon.errors import UsageError
+from medrecon.files.atomic import write_json
 from medrecon.recorder import Progress, silent
+
+if TYPE_CHECKING:
+    from medrecon.train import Case, Machine, Split
+    from medrecon.train.synthetic import Template
+
+# Of the maps that train `head`, those that give weights and those that give the curve.
+HEAD_TRAINING, HEAD_MAPS = 16, 18
 
 
 def train_phantom_torso(
@@ -20,16 +30,119 @@ def train_phantom_torso(
         PHANTOM_SHAPE,
         PHANTOM_SPACING_MM,
         PHANTOM_STEPS,
+        Machine,
+        on_network_grid,
         phantom_recipe,
         train,
     )
 
-    def sample(seed: int) -> tuple[Volume, LabelMap]:
+    def pair(seed: int) -> tuple[Volume, LabelMap]:
         return training_pair(seed, PHANTOM_SPACING_MM, PHANTOM_SHAPE)
 
-    def report(fraction: float) -> None:
-        progress("train", fraction)
-
     recipe = phantom_recipe(PHANTOM_STEPS if steps is None else steps)
-    model = train(sample, recipe, output=output, device=device, threads=1, progress=report)
+    samples = on_network_grid(pair, recipe.sampling, recipe.labels, recipe.intensity)
+    model = train(
+        samples,
+        recipe,
+        output=output,
+        machine=Machine(device, threads=1, channels_last=False),
+        progress=lambda share: progress("train", share),
+    )
     return model.manifest.identity
+
+
+def train_head(
+    folder: Path,
+    output: Path,
+    *,
+    steps: int | None = None,
+    machine: Machine | None = None,
+    progress: Progress = silent,
+) -> str:
+    """Train the shipped model `head` on images made from head label maps; its identity.
+
+    Of the maps in the folder, by name, the first sixteen train, the next two tell how
+    well it goes, and what comes after them is never looked at.
+    """
+    from medrecon.train import (
+        HEAD_SPACING_MM,
+        HEAD_STEPS,
+        Split,
+        find_label_maps,
+        head_recipe,
+        head_samples,
+        train,
+    )
+
+    cases = find_label_maps(folder)
+    split = Split(cases[:HEAD_TRAINING], cases[HEAD_TRAINING:HEAD_MAPS], cases[HEAD_MAPS:])
+    if not split.validation:
+        raise UsageError(f"{len(cases)} head label maps; at least {HEAD_TRAINING + 1} expected")
+    recipe = head_recipe(HEAD_STEPS if steps is None else steps)
+    write_split(split, output)
+    total = len(split.train) + len(split.validation)
+    templates: list[Template] = []
+    for case in (*split.train, *split.validation):
+        progress("read maps", len(templates) / total)
+        templates.append(read_head_template(case))
+    samples = head_samples(templates[:HEAD_TRAINING], templates[HEAD_TRAINING:], HEAD_SPACING_MM)
+    model = train(
+        samples,
+        recipe,
+        output=output,
+        machine=machine,
+        progress=lambda share: progress("train", share),
+    )
+    return model.manifest.identity
+
+
+def read_head_template(case: Case) -> Template:
+    """A head label map as what images are made from."""
+    from medrecon.train import head_template
+    from medrecon.train.templates import read_maps
+
+    return head_template(read_maps([case])[0])
+
+
+def machine(device: str, *, threads: int | None, precision: str) -> Machine:
+    """Where to train, from words.
+
+    Raises
+    ------
+    UsageError
+        If the precision is unknown or this machine has no such device.
+    """
+    from medrecon.segmentation.device import choose_device
+    from medrecon.train import Machine, Precision
+
+    known = {p.value: p for p in Precision}
+    if precision not in known:
+        raise UsageError(f"--precision {precision}: one of {', '.join(known)} expected")
+    return Machine(str(choose_device(device)), threads, known[precision])
+
+
+def modality(spoken: str) -> Modality:
+    """CT or MR, from words.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    try:
+        return Modality(spoken.upper())
+    except ValueError:
+        raise UsageError(f"--modality {spoken}: CT or MR expected") from None
+
+
+def write_split(split: Split, output: Path) -> None:
+    """Write which cases are what, by name."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(
+        output / "split.json",
+        {
+            "train": [c.name for c in split.train],
+            "validation": [c.name for c in split.validation],
+            "held_out": [c.name for c in split.held_out],
+        },
+    )

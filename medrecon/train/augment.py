@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from medrecon.train.options import Augmentation
 from medrecon.train.samples import Sample
+from medrecon.train.spatial import deform
 
 Patch = tuple[int, int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """What a patch is cut to: its voxels, their spacing, and the value around a small sample.
+
+    `around` None means the sample's own lowest value (air).
+    """
+
+    shape: Patch
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    around: float | None = None
+
+
 def draw_patch(
-    sample: Sample, patch: Patch, augmentation: Augmentation, rng: np.random.Generator
+    sample: Sample, grid: PatchGrid, augmentation: Augmentation, rng: np.random.Generator
 ) -> Sample:
     """A patch at a random place with random changes, all drawn from `rng`.
 
     Where the sample is smaller than the patch it is placed at random inside, and
-    surrounded by its own lowest value (air) and background.
+    surrounded by air and background.
     """
     sample = _cut_short(sample, augmentation.cut, rng)
     aim = _aim(sample, augmentation.focus, rng)
-    image, target = _place(sample, patch, aim, rng)
-    return Sample(_change(image, augmentation, rng), target)
+    placed = deform(_place(sample, grid, aim, rng), augmentation, grid.spacing_mm, rng)
+    return Sample(_change(placed.image, augmentation, rng), placed.target)
 
 
 def _cut_short(sample: Sample, probability: float, rng: np.random.Generator) -> Sample:
@@ -46,9 +61,11 @@ def _aim(sample: Sample, probability: float, rng: np.random.Generator) -> tuple[
 
 
 def _place(
-    sample: Sample, patch: Patch, aim: tuple[int, ...] | None, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    image = np.full(patch, sample.image.min(), np.float32)
+    sample: Sample, grid: PatchGrid, aim: tuple[int, ...] | None, rng: np.random.Generator
+) -> Sample:
+    patch = grid.shape
+    around = sample.image.min() if grid.around is None else grid.around
+    image = np.full(patch, around, np.float32)
     target = np.zeros(patch, np.uint8)
     here: list[slice] = []
     there: list[slice] = []
@@ -62,13 +79,17 @@ def _place(
         there.append(slice(shift, shift + length) if size < room else slice(0, length))
     image[tuple(there)] = sample.image[tuple(here)]
     target[tuple(there)] = sample.target[tuple(here)]
-    return image, target
+    return Sample(image, target)
 
 
 def _change(
     image: npt.NDArray[np.float32], augmentation: Augmentation, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     a = augmentation
+    if a.gamma:
+        image = _with_gamma(image, float(np.exp(rng.uniform(-a.gamma, a.gamma))))
+    if a.bias:
+        image = _with_bias(image, a.bias, rng)
     blur, noise = rng.random(2) * (a.blur_voxels, a.noise)
     if blur > 0.2:
         image = ndimage.gaussian_filter(image, blur, truncate=3.0)
@@ -78,3 +99,26 @@ def _change(
         image = image + np.float32(noise) * rng.standard_normal(image.shape, dtype=np.float32)
     changed: npt.NDArray[np.float32] = image
     return changed
+
+
+def _with_gamma(image: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:
+    low, high = image.min(), image.max()
+    if not high > low:
+        return image
+    share = (image - low) / (high - low)
+    bent: npt.NDArray[np.float32] = share ** np.float32(exponent) * (high - low) + low
+    return bent
+
+
+def _with_bias(
+    image: npt.NDArray[np.float32], size: float, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """The height above the lowest value times a smooth factor: a ramp along each axis."""
+    log = np.zeros((1, 1, 1), np.float32)
+    for axis, count in enumerate(image.shape):
+        height = rng.uniform(-size, size) / 2
+        ramp = np.linspace(-height, height, count, dtype=np.float32)
+        log = log + ramp.reshape([-1 if n == axis else 1 for n in range(3)])
+    low = image.min()
+    uneven: npt.NDArray[np.float32] = (image - low) * np.exp(log) + low
+    return uneven

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any
 
 from medrecon.core import Label, Modality
 from medrecon.errors import UsageError
@@ -21,16 +23,18 @@ from medrecon.models.manifest import (
 class Augmentation:
     """How far a sample is changed before a step; 0 switches a change off.
 
-    There is no left-right flip: left and right organs are different labels.
+    Values are in the image's units (HU); in units of the normalised image where the
+    normalisation depends on the whole image. There is no mirror unless it is asked for:
+    left and right organs are different labels.
 
     Parameters
     ----------
     shift : float
-        Standard deviation of a shift of all values, in the image's units (HU).
+        Standard deviation of a shift of all values.
     scale : float
         Standard deviation of a factor around 1 on all values.
     noise : float
-        Highest standard deviation of added white noise, in the image's units.
+        Highest standard deviation of added white noise.
     blur_voxels : float
         Highest standard deviation of a Gaussian blur.
     cut : float
@@ -39,6 +43,19 @@ class Augmentation:
     focus : float
         Probability that a patch is placed to hold a voxel of one label, each label
         equally likely: small organs are otherwise seldom seen.
+    gamma : float
+        Highest size of the logarithm of an exponent on the values between the patch's
+        lowest and highest.
+    bias : float
+        Highest size of the logarithm of a smooth factor, as a receive coil's.
+    rotate_deg : float
+        Highest turn about each axis.
+    zoom : float
+        Highest size of the logarithm of a scale; each axis may differ by a third of it.
+    bend_mm : float
+        Highest standard deviation of a smooth displacement.
+    mirror : tuple of int
+        Axes that are mirrored in half of the patches.
     """
 
     shift: float = 15.0
@@ -47,6 +64,12 @@ class Augmentation:
     blur_voxels: float = 0.6
     cut: float = 0.3
     focus: float = 0.7
+    gamma: float = 0.0
+    bias: float = 0.0
+    rotate_deg: float = 0.0
+    zoom: float = 0.0
+    bend_mm: float = 0.0
+    mirror: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,10 @@ class Schedule:
     ----------
     steps : int
         Weight updates in all.
+    minutes : float or None
+        Stop after so many minutes of training, interruptions not counted; whichever of
+        both ends first. The learning rate falls with the share that is done. How many
+        steps that makes depends on the machine: for the same bytes again give steps.
     batch : int
         Patches an update.
     learning_rate : float
@@ -72,6 +99,7 @@ class Schedule:
     """
 
     steps: int
+    minutes: float | None = None
     batch: int = 1
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -107,7 +135,7 @@ class TrainOptions:
         The rule every label gets in the manifest.
     half_weights : bool
         Save float16 weights.
-    modality, intended_use, licences, training, body_parts
+    modalities, intended_use, licences, training, body_parts
         As in the manifest.
 
     Raises
@@ -134,7 +162,7 @@ class TrainOptions:
     renew_every: int = 4
     components: Components = Components.LARGEST
     half_weights: bool = False
-    modality: Modality = Modality.CT
+    modalities: tuple[Modality, ...] = (Modality.CT,)
     intended_use: IntendedUse = IntendedUse.RESEARCH
     body_parts: tuple[str, ...] = ()
 
@@ -149,3 +177,27 @@ class TrainOptions:
             )
         if self.sampling.spacing_mm is None:
             raise UsageError("training needs a spacing in mm")
+
+
+def recipe_key(options: TrainOptions) -> str:
+    """What decides the steps of a run, as text that names a checkpoint's recipe.
+
+    Settings at their default are left out: a setting that is added later does not
+    make strangers of the checkpoints that were there before.
+    """
+    return _spoken(options)
+
+
+def _spoken(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        said = [
+            f"{f.name}={_spoken(getattr(value, f.name))}"
+            for f in fields(value)
+            if f.default is MISSING or getattr(value, f.name) != f.default
+        ]
+        return f"{type(value).__name__}({', '.join(said)})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{k}: {_spoken(v)}' for k, v in value.items())}}}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_spoken, value))})"
+    return repr(value)

@@ -10,19 +10,34 @@ import numpy.typing as npt
 
 from medrecon.core import Geometry, Label, LabelMap, Volume
 from medrecon.models.grid import network_grid
-from medrecon.models.manifest import Sampling
+from medrecon.models.intensity import normalise
+from medrecon.models.manifest import Intensity, IntensityKind, Sampling
 from medrecon.resampling import resample_volume
 
-SampleMaker = Callable[[int], tuple[Volume, LabelMap]]
-"""A seed to an image and its truth on the same grid."""
+RELATIVE = frozenset({IntensityKind.ZSCORE, IntensityKind.PERCENTILE})
+"""Normalisations that depend on the whole image: done before a patch is cut from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One image on the network's grid: float32 in its own units, and uint8 channels."""
+    """One image on the network's grid, and the channel of each of its voxels.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (i, j, k)
+        In its own units; normalised already where that depends on the whole image.
+    target : ndarray of uint8, shape (i, j, k)
+    """
 
     image: npt.NDArray[np.float32]
     target: npt.NDArray[np.uint8]
+
+
+SampleMaker = Callable[[int], Sample]
+"""A seed to a sample on the network's grid, always the same one."""
+
+PairMaker = Callable[[int], tuple[Volume, LabelMap]]
+"""A seed to an image and its truth on one grid, whatever grid that is."""
 
 
 class SamplePool:
@@ -31,23 +46,33 @@ class SamplePool:
     Training moves through its seeds upwards, so the lowest is the first not needed again.
     """
 
-    def __init__(
-        self, make: SampleMaker, sampling: Sampling, labels: tuple[Label, ...], capacity: int
-    ) -> None:
-        self._make, self._sampling, self._labels = make, sampling, labels
-        self._capacity = capacity
+    def __init__(self, make: SampleMaker, capacity: int) -> None:
+        self._make, self._capacity = make, capacity
         self._kept: dict[int, Sample] = {}
 
     def __getitem__(self, seed: int) -> Sample:
         """The sample of a seed, made now if it is not kept."""
         if seed in self._kept:
             return self._kept[seed]
-        volume, truth = self._make(seed)
-        sample = prepare_sample(volume, truth, self._sampling, self._labels)
-        self._kept[seed] = sample
+        sample = self._kept[seed] = self._make(seed)
         if len(self._kept) > self._capacity:
             del self._kept[min(self._kept)]
         return sample
+
+
+def on_network_grid(
+    make: PairMaker, sampling: Sampling, labels: tuple[Label, ...], intensity: Intensity
+) -> SampleMaker:
+    """A maker of samples from a maker of pairs on any grid."""
+
+    def sample(seed: int) -> Sample:
+        volume, truth = make(seed)
+        found = prepare_sample(volume, truth, sampling, labels)
+        if intensity.kind in RELATIVE:
+            return Sample(normalise(found.image, intensity), found.target)
+        return found
+
+    return sample
 
 
 def prepare_sample(

@@ -25,6 +25,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     average: dict[str, torch.Tensor]
     step: int = 0
+    elapsed_s: float = 0.0
     curve: Curve = field(default_factory=list)
 
     def save(self, folder: Path, recipe: str) -> None:
@@ -33,7 +34,12 @@ class TrainState:
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for number, slot in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{k}": v for k, v in slot.items()}
-        note = {"step": self.step, "curve": self.curve, "recipe": recipe}
+        note = {
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "curve": self.curve,
+            "recipe": recipe,
+        }
         part = folder / (STATE_NAME + ".part")
         kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         save_file(kept, part, {"state": json.dumps(note)})
@@ -61,6 +67,7 @@ class TrainState:
         self.average = _under("average.", tensors)
         self._load_optimizer(_under("optimizer.", tensors))
         self.step, self.curve = int(note["step"]), list(note["curve"])
+        self.elapsed_s = float(note["elapsed_s"])
         return True
 
     def _load_optimizer(self, tensors: Mapping[str, torch.Tensor]) -> None:

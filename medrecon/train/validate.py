@@ -10,8 +10,9 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 
 from medrecon.models.intensity import normalise
+from medrecon.quality.overlap import dice
 from medrecon.train.options import TrainOptions
-from medrecon.train.samples import Sample
+from medrecon.train.samples import RELATIVE, Sample
 
 
 def validation_dice(
@@ -35,17 +36,13 @@ def validation_dice(
     return {name: float(np.mean(values)) for name, values in scores.items() if values}
 
 
-def dice(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float | None:
-    """2·|both| / (|found| + |truth|); None if both are empty."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2 * int((found & truth).sum()) / total if total else None
-
-
 def logits_of(
     network: torch.nn.Module, sample: Sample, options: TrainOptions, device: torch.device
 ) -> npt.NDArray[np.float32]:
     """Logits of a whole sample, (class, i, j, k), tile by tile."""
-    image = torch.from_numpy(np.ascontiguousarray(normalise(sample.image, options.intensity)))
+    relative = options.intensity.kind in RELATIVE
+    values = sample.image if relative else normalise(sample.image, options.intensity)
+    image = torch.from_numpy(np.ascontiguousarray(values))
     with torch.inference_mode():
         result = sliding_window_inference(
             image[None, None].to(device), options.sampling.patch, 1, network, 0.25, "gaussian"

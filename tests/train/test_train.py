@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy import CT_PHANTOM, LEFT, RIGHT, toy_options, toy_pair
+from toy import CT_PHANTOM, LEFT, RIGHT, toy_options, toy_pair, toy_samples
 
 from medrecon.core import Geometry, LabelMap, Volume
 from medrecon.errors import UsageError
 from medrecon.models import IntendedUse, find, verify
+from medrecon.quality.overlap import dice
 from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.train import Augmentation, Schedule, phantom_recipe, train
-from medrecon.train.augment import draw_patch
-from medrecon.train.loop import learning_rate
-from medrecon.train.samples import Sample, SamplePool, prepare_sample
-from medrecon.train.validate import dice
+from medrecon.train.augment import PatchGrid, draw_patch
+from medrecon.train.samples import Sample, SamplePool, on_network_grid, prepare_sample
+from medrecon.train.step import learning_rate
 
 
 def short(steps: int = 6) -> Schedule:
@@ -28,7 +28,7 @@ def short(steps: int = 6) -> Schedule:
 
 def test_a_toy_is_learnt_and_left_is_told_from_right(tmp_path: Path) -> None:
     options = toy_options(150)
-    model = train(toy_pair, options, output=tmp_path)
+    model = train(toy_samples(), options, output=tmp_path)
     verify(model)
     assert find(tmp_path, []) == model
     assert min(model.manifest.figures.values()) > 0.9
@@ -48,7 +48,7 @@ class KilledError(Exception):
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> None:
     options = toy_options(schedule=short())
-    whole = train(toy_pair, options, output=tmp_path / "whole")
+    whole = train(toy_samples(), options, output=tmp_path / "whole")
 
     def kill_late(share: float) -> None:
         # After step 5 of 6: the last checkpoint is from step 4.
@@ -56,11 +56,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> 
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(toy_pair, options, output=tmp_path / "killed", progress=kill_late)
+        train(toy_samples(), options, output=tmp_path / "killed", progress=kill_late)
     assert not (tmp_path / "killed" / "manifest.toml").exists()
 
     steps: list[float] = []
-    resumed = train(toy_pair, options, output=tmp_path / "killed", progress=steps.append)
+    resumed = train(toy_samples(), options, output=tmp_path / "killed", progress=steps.append)
     assert steps == [5 / 6, 1.0]
     assert resumed.weights_path.read_bytes() == whole.weights_path.read_bytes()
     curves = [(tmp_path / x / "curve.csv").read_text() for x in ("whole", "killed")]
@@ -69,15 +69,15 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> 
 
 
 def test_other_options_do_not_take_up_an_old_checkpoint(tmp_path: Path) -> None:
-    train(toy_pair, toy_options(schedule=short(2)), output=tmp_path)
+    train(toy_samples(), toy_options(schedule=short(2)), output=tmp_path)
     with pytest.raises(UsageError, match="other options"):
-        train(toy_pair, toy_options(schedule=short(2), seed=1), output=tmp_path)
+        train(toy_samples(), toy_options(schedule=short(2), seed=1), output=tmp_path)
 
 
 def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path: Path) -> None:
     def hash_of(name: str, seed: int) -> str:
         options = toy_options(schedule=short(2), seed=seed)
-        return train(toy_pair, options, output=tmp_path / name).manifest.weights.sha256
+        return train(toy_samples(), options, output=tmp_path / name).manifest.weights.sha256
 
     first = hash_of("a", 0)
     assert hash_of("b", 0) == first
@@ -88,13 +88,13 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(9)
     expected = torch.rand(3)
     torch.manual_seed(9)
-    train(toy_pair, toy_options(schedule=short(1)), output=tmp_path)
+    train(toy_samples(), toy_options(schedule=short(1)), output=tmp_path)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_the_folder_holds_card_and_curve_and_says_what_the_model_is_for(tmp_path: Path) -> None:
     options = toy_options(schedule=short(3), intended_use=IntendedUse.PHANTOM_ONLY)
-    model = train(toy_pair, options, output=tmp_path)
+    model = train(toy_samples(), options, output=tmp_path)
     assert model.manifest.phantom_only
     card = (tmp_path / "README.md").read_text("utf-8")
     assert "**phantom only**" in card
@@ -104,8 +104,8 @@ def test_the_folder_holds_card_and_curve_and_says_what_the_model_is_for(tmp_path
 
 
 def test_half_precision_weights_find_the_same(tmp_path: Path) -> None:
-    whole = train(toy_pair, toy_options(60), output=tmp_path / "whole")
-    half = train(toy_pair, toy_options(60, half_weights=True), output=tmp_path / "half")
+    whole = train(toy_samples(), toy_options(60), output=tmp_path / "whole")
+    half = train(toy_samples(), toy_options(60, half_weights=True), output=tmp_path / "half")
     assert half.manifest.weights.bytes < 0.6 * whole.manifest.weights.bytes
     volume, _ = toy_pair(5001)
     for a, b in zip(
@@ -172,7 +172,9 @@ def test_the_pool_makes_each_sample_once_while_it_is_kept() -> None:
         made.append(seed)
         return toy_pair(seed)
 
-    pool = SamplePool(make, toy_options().sampling, (LEFT, RIGHT), capacity=2)
+    options = toy_options()
+    samples = on_network_grid(make, options.sampling, options.labels, options.intensity)
+    pool = SamplePool(samples, capacity=2)
     for seed in (0, 1, 0, 2, 1, 2):
         pool[seed]
     assert made == [0, 1, 2]
@@ -190,14 +192,14 @@ PLAIN = Augmentation(0, 0, 0, 0, 0, 0)
 
 def test_a_patch_without_changes_is_a_piece_of_the_sample() -> None:
     sample = example_sample()
-    patch = draw_patch(sample, (4, 4, 4), PLAIN, np.random.default_rng(1))
+    patch = draw_patch(sample, PatchGrid((4, 4, 4)), PLAIN, np.random.default_rng(1))
     windows = np.lib.stride_tricks.sliding_window_view(sample.image, (4, 4, 4))
     assert (windows == patch.image).all(axis=(3, 4, 5)).any()
 
 
 def test_a_patch_larger_than_the_sample_is_filled_with_air_and_background() -> None:
     sample = example_sample()
-    patch = draw_patch(sample, (16, 16, 16), PLAIN, np.random.default_rng(1))
+    patch = draw_patch(sample, PatchGrid((16, 16, 16)), PLAIN, np.random.default_rng(1))
     assert patch.target.sum() == sample.target.sum()
     assert (patch.image == sample.image.min()).sum() == 16**3 - 10 * 12 * 14 + 1
 
@@ -208,7 +210,7 @@ def test_a_focused_patch_holds_the_label_it_aims_at() -> None:
     sample.target[9, 11, 0] = 1
     focused = replace(PLAIN, focus=1.0)
     for seed in range(20):
-        patch = draw_patch(sample, (3, 3, 3), focused, np.random.default_rng(seed))
+        patch = draw_patch(sample, PatchGrid((3, 3, 3)), focused, np.random.default_rng(seed))
         assert patch.target.sum() == 1
 
 
@@ -217,15 +219,17 @@ def test_each_change_changes_the_patch(change: str) -> None:
     sample = example_sample()
     changed = replace(PLAIN, **{change: 1.0})
     rngs = (np.random.default_rng(4), np.random.default_rng(4))
-    before = draw_patch(sample, (10, 12, 14), PLAIN, rngs[0])
-    after = draw_patch(sample, (10, 12, 14), changed, rngs[1])
+    before = draw_patch(sample, PatchGrid((10, 12, 14)), PLAIN, rngs[0])
+    after = draw_patch(sample, PatchGrid((10, 12, 14)), changed, rngs[1])
     assert not np.array_equal(before.image, after.image)
 
 
 def test_left_never_becomes_right() -> None:
     sample = example_sample()
     for seed in range(50):
-        patch = draw_patch(sample, (10, 12, 14), Augmentation(), np.random.default_rng(seed))
+        patch = draw_patch(
+            sample, PatchGrid((10, 12, 14)), Augmentation(), np.random.default_rng(seed)
+        )
         assert set(np.unique(patch.target[:5])) <= {0, 1}
         assert not patch.target[5:].any()
 

@@ -22,7 +22,13 @@ from medrecon.models.manifest import (
     Sampling,
     Training,
 )
-from medrecon.train import Augmentation, Schedule, TrainOptions
+from medrecon.train import (
+    Augmentation,
+    SampleMaker,
+    Schedule,
+    TrainOptions,
+    on_network_grid,
+)
 
 LEFT = Label(11, "kidney_left", (185, 102, 83), SnomedCode("18639004", "Left kidney"))
 RIGHT = Label(12, "kidney_right", (205, 122, 100))
@@ -71,3 +77,9 @@ def toy_options(steps: int = 60, **changes: object) -> TrainOptions:
         "pool": 16,
     }
     return TrainOptions(**(options | changes))  # type: ignore[arg-type]
+
+
+def toy_samples() -> SampleMaker:
+    """The balls on the grid of `toy_options`."""
+    options = toy_options()
+    return on_network_grid(toy_pair, options.sampling, options.labels, options.intensity)
