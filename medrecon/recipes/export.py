@@ -16,7 +16,7 @@ from medrecon.core import SoftField
 from medrecon.errors import DamagedInputError, UsageError
 from medrecon.files import meshes as mesh_files
 from medrecon.files.atomic import RUN_FILE, open_atomic, write_json
-from medrecon.files.output_folder import OutputFolder
+from medrecon.files.new_folder import NewFolder
 from medrecon.loading import load_volume, reading_limits
 from medrecon.outputs.on_planes import Plane, inside_centres, occupancy, outlines, slab_sum_ml
 from medrecon.outputs.opened import OpenedRun, open_run
@@ -127,7 +127,7 @@ def export_run(
     _check_formats(options)
     run = open_run(folder)
     job = _Job(run, options, Recorder(progress))
-    with OutputFolder(output or folder / "export", overwrite=options.overwrite) as target:
+    with NewFolder(output or folder / "export", overwrite=options.overwrite) as target:
         figures = {}
         for number, name in enumerate(options.formats, 1):
             figures[name] = job.write(name, target.staging)
