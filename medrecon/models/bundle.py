@@ -7,22 +7,22 @@ refuses the whole bundle: what cannot be understood cannot be trusted to be harm
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medrecon.core import Modality
-from medrecon.errors import ModelMissingError, ModelUntrustedError
+from medrecon.errors import ModelUntrustedError
 from medrecon.models.allowed import ALLOWED
+from medrecon.models.bundle_files import METADATA, config_path, read_table, weights_path
 from medrecon.models.bundle_labels import labels_of
-from medrecon.models.bundle_transforms import Prepared, prepared
+from medrecon.models.bundle_transforms import Prepared, head_of, largest_only, prepared
 from medrecon.models.bundle_values import ADVICE, BundleConfig
 from medrecon.models.manifest import (
     Anchor,
     Blend,
-    Head,
+    Components,
     IntendedUse,
     Licences,
     Manifest,
@@ -33,12 +33,7 @@ from medrecon.models.manifest import (
     slug,
 )
 
-METADATA = "configs/metadata.json"
-CONFIGS = ("configs/inference.json",)
-WEIGHTS = ("models/model.safetensors", "models/model.pt")
-MAX_CONFIG_BYTES = 4 << 20
-
-NETWORKS = frozenset(ALLOWED)
+NETWORKS = frozenset(name for name, place in ALLOWED.items() if place[0].startswith("monai."))
 INFERERS = frozenset({"SlidingWindowInferer", "SimpleInferer"})
 # Parts of a configuration that a run here does not use; they may stand there.
 IGNORED = frozenset(
@@ -53,6 +48,10 @@ IGNORED = frozenset(
         "ScaleIntensityRanged",
         "NormalizeIntensityd",
         "ScaleIntensityd",
+        "ScaleIntensityRangePercentilesd",
+        "Lambdad",
+        "ToTensord",
+        "ToDeviced",
         "CropForegroundd",
         "Activationsd",
         "Invertd",
@@ -68,6 +67,11 @@ IGNORED = frozenset(
         "SupervisedEvaluator",
     }
 )
+# Of what a run here does not need: a device is chosen by the person.
+PLAIN_TARGETS = frozenset({"torch.device"})
+UNUSED = {"SwinUNETR": ("img_size",)}
+# A configuration that is not of MONAI's form fails in one of these ways.
+MISFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 ALLOWED_TARGETS = NETWORKS | INFERERS | IGNORED
 
 
@@ -77,11 +81,6 @@ class Bundle:
 
     manifest: Manifest
     weights_path: Path
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder looks like a MONAI bundle."""
-    return (folder / METADATA).is_file()
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -97,37 +96,51 @@ def read_bundle(folder: Path) -> Bundle:
     ModelError
         If its values contradict one another.
     """
-    metadata = _json(folder / METADATA)
-    config = BundleConfig(_json(_first(folder, CONFIGS)))
+    metadata = read_table(folder / METADATA)
+    config = BundleConfig(read_table(config_path(folder)))
     config.require_harmless()
     _require_known_targets(config)
-    steps = prepared(config)
-    head = _head(config)
-    manifest = Manifest(
-        name=slug(folder.name),
+    try:
+        return Bundle(_manifest(folder.name, metadata, config), weights_path(folder, config))
+    except MISFORMED as error:
+        raise ModelUntrustedError(
+            f"the bundle's configuration is not of the usual form: {type(error).__name__} {error}; "
+            f"{ADVICE}"
+        ) from error
+
+
+def _manifest(name: str, metadata: Mapping[str, Any], config: BundleConfig) -> Manifest:
+    steps, head, network = prepared(config), head_of(config), _network(config)
+    labels = labels_of(metadata, head, int(str(network.arguments.get("out_channels", 0))))
+    largest = largest_only(config, range(1, len(labels) + 1))
+    return Manifest(
+        name=slug(name),
         version=slug(str(metadata.get("version", "0"))),
-        title=str(metadata.get("description") or metadata.get("task") or folder.name),
+        title=str(metadata.get("description") or metadata.get("task") or name),
         intended_use=IntendedUse.RESEARCH,
         modalities=(_modality(metadata),),
         channels=_channels(metadata),
-        labels=labels_of(metadata, head),
+        labels=tuple(
+            replace(x, components=Components.LARGEST) if x.channel in largest else x for x in labels
+        ),
         head=head,
         sampling=_sampling(config, steps),
         intensity=steps.intensity,
-        network=_network(config),
+        network=network,
         weights=WeightsFile("weights.safetensors", "0" * 64, 0),
         licences=Licences("see the bundle's LICENSE", "see the bundle's LICENSE"),
         training=Training(str(metadata.get("data_source", "not stated")), "", "MONAI bundle"),
         figures=_figures(metadata),
     )
-    return Bundle(manifest, _first(folder, WEIGHTS))
 
 
 def _require_known_targets(config: BundleConfig) -> None:
     for key, target in config.targets():
         word = key.rsplit("#", 1)[-1]
         name = target.rsplit(".", 1)[-1]
-        known = name in ALLOWED_TARGETS and (target == name or target.startswith("monai."))
+        known = target in PLAIN_TARGETS or (
+            name in ALLOWED_TARGETS and (target == name or target.startswith("monai."))
+        )
         if word not in ("_target_", "_desc_") or (word == "_target_" and not known):
             raise ModelUntrustedError(
                 f"the bundle's {key} is {target!r}, which is not in medrecon's list; {ADVICE}"
@@ -135,33 +148,49 @@ def _require_known_targets(config: BundleConfig) -> None:
 
 
 def _network(config: BundleConfig) -> NetworkSpec:
-    key = "network_def" if config.value("network_def") is not None else "network"
+    key = "network_def" if config.table("network_def") is not None else "network"
     row = config.value(key)
     if not isinstance(row, dict) or str(row.get("_target_", "")).rsplit(".", 1)[-1] not in NETWORKS:
         raise ModelUntrustedError(f"the bundle's {key} is no network of medrecon's list; {ADVICE}")
+    name = row["_target_"].rsplit(".", 1)[-1]
     arguments = {k: v for k, v in row.items() if not k.startswith("_")}
-    return NetworkSpec(row["_target_"].rsplit(".", 1)[-1], arguments)
+    # MONAI took SwinUNETR's img_size for a check only, and takes it no more.
+    return NetworkSpec(name, {k: v for k, v in arguments.items() if k not in UNUSED.get(name, ())})
 
 
 def _sampling(config: BundleConfig, steps: Prepared) -> Sampling:
-    inferer = config.value("inferer")
-    if not isinstance(inferer, dict):
-        raise ModelUntrustedError(f"the bundle's inferer is {inferer!r}; {ADVICE}")
+    inferer = config.table("inferer")
+    if inferer is None or "_target_" not in inferer:
+        raise ModelUntrustedError(f"the bundle's inferer is no table; {ADVICE}")
     if inferer["_target_"].rsplit(".", 1)[-1] == "SimpleInferer":
         patch, overlap, blend = (1, 1, 1), 0.0, Blend.WHOLE
     else:
-        i, j, k = (int(n) for n in inferer["roi_size"])
+        _require_plain_window(inferer)
+        size = inferer["roi_size"]
+        i, j, k = [int(size)] * 3 if isinstance(size, int) else [int(n) for n in size]
         patch, overlap = (i, j, k), float(inferer.get("overlap", 0.25))
-        blend = Blend(str(inferer.get("mode", "constant")))
-    return Sampling(steps.spacing_mm, steps.orientation, patch, overlap, Anchor.FIRST_VOXEL, blend)
+        blend = Blend(str(inferer.get("mode", "constant")).lower())
+    return Sampling(
+        steps.spacing_mm,
+        steps.orientation,
+        patch,
+        overlap,
+        Anchor.FIRST_VOXEL,
+        blend,
+        steps.crop,
+        inferer.get("padding_mode", "constant") == "replicate",
+    )
 
 
-def _head(config: BundleConfig) -> Head:
-    """From the activation among the postprocessing's transforms; softmax if none is stated."""
-    for row in config.value("postprocessing#transforms", []):
-        if str(row.get("_target_", "")).rsplit(".", 1)[-1] == "Activationsd":
-            return Head.SIGMOID if row.get("sigmoid") else Head.SOFTMAX
-    return Head.SOFTMAX
+def _require_plain_window(inferer: Mapping[str, Any]) -> None:
+    """Refuse a sliding window of another kind than medrecon's."""
+    usual = {"padding_mode": ("constant", "replicate"), "cval": (0, 0.0), "sigma_scale": (0.125,)}
+    for key, allowed in usual.items():
+        if inferer.get(key, allowed[0]) not in allowed:
+            raise ModelUntrustedError(
+                f"the bundle's inferer#{key} is {inferer[key]!r}, which medrecon does not do; "
+                f"{ADVICE}"
+            )
 
 
 def _modality(metadata: Mapping[str, Any]) -> Modality:
@@ -189,22 +218,3 @@ def _data_format(metadata: Mapping[str, Any], side: str, name: str) -> dict[str,
     for key in (side, name):
         row = row.get(key, {}) if isinstance(row, dict) else {}
     return row if isinstance(row, dict) else {}
-
-
-def _first(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise ModelMissingError(f"the bundle {folder.name} holds no {' or '.join(names)}")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelUntrustedError(f"{path.name} is larger than {MAX_CONFIG_BYTES} bytes")
-        rows = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelMissingError(f"the bundle's {path.name} cannot be read: {error}") from error
-    if not isinstance(rows, dict):
-        raise ModelUntrustedError(f"the bundle's {path.name} is no table")
-    return rows

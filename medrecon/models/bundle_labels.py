@@ -17,17 +17,18 @@ FIRST_OWN_INDEX = 1000
 GOLDEN_TURN = 0.381966
 
 
-def labels_of(metadata: Mapping[str, Any], head: Head) -> tuple[ModelLabel, ...]:
+def labels_of(metadata: Mapping[str, Any], head: Head, channels: int) -> tuple[ModelLabel, ...]:
     """Labels by channel from ``network_data_format``; background is none.
 
-    A name that medrecon knows gets its number, colour and code.
+    A name that medrecon knows gets its number, colour and code. Where no channel is
+    named, a label is called after its channel.
 
     Raises
     ------
     ModelUntrustedError
-        If the channels are not named.
+        If the channels are neither named nor counted.
     """
-    named = _channel_names(metadata)
+    named = _channel_names(metadata) or {n: f"label_{n}" for n in range(channels)}
     if not named:
         raise ModelUntrustedError("the bundle's metadata do not say what its channels are")
     first = 1 if head is Head.SOFTMAX else 0

@@ -1,71 +1,183 @@
-"""A bundle's preprocessing as a grid and a normalisation."""
+"""A bundle's preprocessing as a grid and a normalisation, its postprocessing as a head."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medrecon.errors import ModelUntrustedError
 from medrecon.models.bundle_values import ADVICE, BundleConfig
-from medrecon.models.manifest import Intensity, IntensityKind
+from medrecon.models.intensity import Intensity, IntensityKind
+from medrecon.models.manifest import Head
+from medrecon.models.sampling import Crop
 
 # What only brings an array into a form that it has here anyway.
-FORM_ONLY = frozenset({"LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "CastToTyped"})
+FORM_ONLY = frozenset(
+    {"LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "CastToTyped", "ToTensord", "ToDeviced"}
+)
+Row = Mapping[str, Any]
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Orientation, spacing and normalisation that the transforms amount to."""
+    """Orientation, spacing, normalisation and crop that the transforms amount to."""
 
-    orientation: str = "RAS"
-    spacing_mm: tuple[float, float, float] | None = None
+    orientation: str = "ijk"
+    spacing_mm: Triple | None = None
     intensity: Intensity = field(default_factory=Intensity)
+    crop: Crop = Crop.NONE
 
 
 def prepared(config: BundleConfig) -> Prepared:
     """The bundle's ``preprocessing``, if it is a chain that medrecon does in its own way.
 
+    Orientation and spacing come first, each at most once; then any number of steps of
+    normalisation; then at most one crop. Without an orientation the image keeps its own
+    axes, as in MONAI.
+
     Raises
     ------
     ModelUntrustedError
-        If a transform is not known, is used in an unknown way or stands twice.
+        If a transform is not known, is used in an unknown way, or stands elsewhere.
     """
     orientation: str | None = None
-    spacing: tuple[float, float, float] | None = None
-    intensity: Intensity | None = None
-    for number, row in enumerate(config.value("preprocessing#transforms", [])):
-        key, name = f"preprocessing#transforms#{number}", row["_target_"].rsplit(".", 1)[-1]
+    spacing: Triple | None = None
+    steps: list[Intensity] = []
+    crop = Crop.NONE
+    for key, name, row in _transforms(config, "preprocessing"):
         if name in FORM_ONLY:
             continue
-        if name == "Orientationd" and orientation is None:
+        if crop is not Crop.NONE:
+            raise _unknown(key, f"{name} after a crop")
+        if name == "Orientationd" and orientation is None and not steps:
             orientation = str(row["axcodes"])
-        elif name == "Spacingd" and spacing is None:
+        elif name == "Spacingd" and spacing is None and not steps:
             spacing = _spacing(row, key)
-        elif name in ("ScaleIntensityRanged", "NormalizeIntensityd") and intensity is None:
-            intensity = _window(row, key) if "a_min" in row else _zscore(row, key)
+        elif name in NORMALISERS:
+            steps.append(NORMALISERS[name](row, key))
+        elif name == "CropForegroundd":
+            crop = _crop(row, key)
         else:
             raise _unknown(key, name)
-    # A loaded image keeps its own axes without Orientationd; NIfTI's are RAS by custom.
-    return Prepared(orientation or "RAS", spacing, intensity or Intensity())
+    first = replace(steps[0], then=tuple(steps[1:])) if steps else Intensity()
+    return Prepared(orientation or "ijk", spacing, first, crop)
 
 
-def _spacing(row: dict[str, Any], key: str) -> tuple[float, float, float]:
-    if row.get("mode", "bilinear") not in ("bilinear", ["bilinear"]):
+def head_of(config: BundleConfig) -> Head:
+    """What the channels mean, from the postprocessing; softmax if it does not say."""
+    for _, name, row in _transforms(config, "postprocessing"):
+        if name == "Activationsd" and (row.get("sigmoid") or row.get("softmax")):
+            return Head.SIGMOID if row.get("sigmoid") else Head.SOFTMAX
+        if name == "AsDiscreted":
+            by_level = row.get("threshold") is not None and not row.get("argmax")
+            return Head.SIGMOID if by_level else Head.SOFTMAX
+    return Head.SOFTMAX
+
+
+def largest_only(config: BundleConfig, channels: range) -> frozenset[int]:
+    """Channels of which the postprocessing keeps the largest connected part."""
+    kept: set[int] = set()
+    for _, name, row in _transforms(config, "postprocessing"):
+        if name == "KeepLargestConnectedComponentd":
+            named = row.get("applied_labels")
+            kept |= set(channels if named is None else _list(named))
+    return frozenset(int(n) for n in kept)
+
+
+def _transforms(config: BundleConfig, where: str) -> Iterator[tuple[str, str, Row]]:
+    """Key, class name and arguments of each transform that is not disabled."""
+    for key, row in config.tables(f"{where}#transforms"):
+        if row is None or not isinstance(row.get("_target_"), str):
+            raise _unknown(key, "no transform")
+        if not row.get("_disabled_", False):
+            yield key, row["_target_"].rsplit(".", 1)[-1], row
+
+
+def _spacing(row: Row, key: str) -> Triple:
+    if any(mode not in ("bilinear", 1) for mode in _list(row.get("mode", "bilinear"))):
         raise _unknown(key, f"Spacingd with mode {row.get('mode')!r}")
+    if row.get("padding_mode", "border") not in ("border", ["border"]):
+        raise _unknown(key, f"Spacingd with padding {row.get('padding_mode')!r}")
     x, y, z = (float(v) for v in row["pixdim"])
     return x, y, z
 
 
-def _window(row: dict[str, Any], key: str) -> Intensity:
-    if (row.get("b_min"), row.get("b_max"), row.get("clip", False)) != (0, 1, True):
-        raise _unknown(key, "ScaleIntensityRanged without clipping to 0..1")
-    return Intensity(IntensityKind.WINDOW, float(row["a_min"]), float(row["a_max"]))
+def _crop(row: Row, key: str) -> Crop:
+    own = {"_target_", "keys", "source_key", "mode", "start_coord_key", "end_coord_key"}
+    allowed = own | {"allow_smaller", "allow_missing_keys", "_disabled_"}
+    if set(row) - allowed or _list(row.get("source_key", "image")) != _list(row.get("keys")):
+        raise _unknown(key, "CropForegroundd with a margin, another source or its own function")
+    return Crop.FOREGROUND
 
 
-def _zscore(row: dict[str, Any], key: str) -> Intensity:
-    if "subtrahend" in row or "divisor" in row:
-        raise _unknown(key, "NormalizeIntensityd with its own numbers")
-    return Intensity(IntensityKind.ZSCORE, nonzero=bool(row.get("nonzero", False)))
+def _window(row: Row, key: str) -> Intensity:
+    low, high = row.get("b_min"), row.get("b_max")
+    if low is None or high is None:
+        raise _unknown(key, "ScaleIntensityRanged without a range to scale to")
+    return Intensity(
+        IntensityKind.WINDOW,
+        float(row["a_min"]),
+        float(row["a_max"]),
+        to_low=float(low),
+        to_high=float(high),
+        clip=bool(row.get("clip", False)),
+    )
+
+
+def _zscore(row: Row, key: str) -> Intensity:
+    mean, deviation = row.get("subtrahend"), row.get("divisor")
+    together = not row.get("channel_wise", False)
+    if mean is None and deviation is None:
+        nonzero = bool(row.get("nonzero", False))
+        return Intensity(IntensityKind.ZSCORE, nonzero=nonzero, together=together)
+    if (
+        not isinstance(mean, int | float)
+        or not isinstance(deviation, int | float)
+        or row.get("nonzero")
+    ):
+        raise _unknown(key, "NormalizeIntensityd with its own numbers for each channel")
+    numbers = {"mean": float(mean), "deviation": float(deviation)}
+    return Intensity(IntensityKind.FIXED_ZSCORE, **numbers, clip=False)
+
+
+def _minmax(row: Row, key: str) -> Intensity:
+    if row.get("factor") is not None or row.get("minv", 0.0) is None:
+        raise _unknown(key, "ScaleIntensityd by a factor")
+    return Intensity(
+        IntensityKind.MINMAX,
+        to_low=float(row.get("minv", 0.0)),
+        to_high=float(row.get("maxv", 1.0)),
+        clip=False,
+        together=not row.get("channel_wise", False),
+    )
+
+
+def _percentiles(row: Row, key: str) -> Intensity:
+    if row.get("relative") or row.get("b_min") is None or row.get("b_max") is None:
+        raise _unknown(key, "ScaleIntensityRangePercentilesd relative or without a range")
+    return Intensity(
+        IntensityKind.PERCENTILE,
+        float(row["lower"]),
+        float(row["upper"]),
+        to_low=float(row["b_min"]),
+        to_high=float(row["b_max"]),
+        clip=bool(row.get("clip", False)),
+        together=not row.get("channel_wise", False),
+    )
+
+
+NORMALISERS = {
+    "ScaleIntensityRanged": _window,
+    "NormalizeIntensityd": _zscore,
+    "ScaleIntensityd": _minmax,
+    "ScaleIntensityRangePercentilesd": _percentiles,
+}
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _unknown(key: str, what: str) -> ModelUntrustedError:

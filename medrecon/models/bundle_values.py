@@ -16,16 +16,31 @@ from typing import Any
 from medrecon.errors import ModelUntrustedError
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_][A-Za-z0-9_]*(?:(?:#|::)[A-Za-z0-9_]+)*)")
+# A macro is replaced by what stands under another key; other files are not read.
+MACRO = re.compile(r"%(?:::)?([A-Za-z_][A-Za-z0-9_]*(?:(?:#|::)[A-Za-z0-9_]+)*)")
 PLACEHOLDER = "REF_"
 MAX_DEPTH = 32
 MAX_EXPRESSION_CHARS = 2000
+# Values that one key may amount to: references to references double with every step.
+MAX_VALUES = 100_000
+MAX_NUMBER = 10**18
 ADVICE = (
     "medrecon runs nothing that comes with a model; write the value out in the configuration, "
     "or train and save the model with medrecon's own manifest"
 )
 
 # Modules whose import statement is harmless to ignore; a bundle's own scripts are not.
-KNOWN_IMPORTS = frozenset({"glob", "os", "json", "math", "numpy", "pathlib", "torch", "monai"})
+KNOWN_IMPORTS = frozenset(
+    {"glob", "os", "json", "math", "numpy", "pandas", "pathlib", "torch", "monai", "scipy"}
+)
+
+# Names of MONAI's that stand for a text (monai.utils.CommonKeys).
+CONSTANTS: Mapping[str, str] = {
+    "monai.utils.CommonKeys.IMAGE": "image",
+    "monai.utils.CommonKeys.LABEL": "label",
+    "monai.utils.CommonKeys.PRED": "pred",
+    "monai.utils.CommonKeys.LOSS": "loss",
+}
 
 # Expressions of the zoo's bundles that a run does not need: recognised by syntax tree,
 # any reference for REF, any constant of the same type for a constant.
@@ -38,17 +53,35 @@ IDIOMS = (
     "list(sorted(glob.glob(REF + '')))",
     "sorted(glob.glob(REF + ''))",
     "glob.glob(REF + '')",
+    "list(sorted(glob.glob(os.path.join(REF, REF))))",
+    "list(sorted(glob.glob(os.path.join(REF, ''))))",
+    "os.path.join(REF, REF)",
+    "os.path.join(REF, '')",
+    "not os.path.exists(REF)",
+    "os.path.exists(REF)",
+    "list(REF + pd.read_csv(REF + '').t2)",
     "[{'': i} for i in REF]",
+    "[{REF: i} for i in REF]",
+    "[{REF: i, REF: l} for i, l in zip(REF, REF)]",
+    "lambda x: None",
+    # Overlapping regions painted into one map, as the BraTS bundles do it: here each
+    # region keeps its own surface.
+    "lambda x: torch.where(x[[0]] > 0, 0, torch.where(x[[0]] > 0, 0, "
+    "torch.where(x[[0]] > 0, 0, 0)))",
     "[{'': i, '': l} for i, l in zip(REF, REF)]",
     "monai.utils.set_determinism(seed=0)",
     "setattr(torch.backends.cudnn, '', True)",
     "monai.data.load_decathlon_datalist(REF, data_list_key='', base_dir=REF)",
+    "monai.data.load_decathlon_datalist(REF, data_list_key='')",
     "numpy.float32",
     "np.float32",
     "numpy.uint8",
     "np.uint8",
     "torch.float32",
     "torch.uint8",
+    "torch.int16",
+    "np.int16",
+    "numpy.int16",
 )
 
 ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -70,6 +103,7 @@ class BundleConfig:
 
     def __init__(self, rows: dict[str, Any]) -> None:
         self._rows = rows
+        self._left = MAX_VALUES
 
     def value(self, key: str, default: Any = None) -> Any:
         """The value under a key (``a#b#0``), references and arithmetic worked out.
@@ -82,7 +116,52 @@ class BundleConfig:
         """
         if key.split("#")[0] not in self._rows:
             return default
+        self._left = MAX_VALUES
         return self._resolve(self._raw(key), key, 0)
+
+    def table(self, key: str) -> Mapping[str, Any] | None:
+        """The table under a key, its values worked out when they are asked for.
+
+        Many a table holds what a run here never needs and what nobody works out (a
+        device, a function to paint labels with). None if no table is there.
+        """
+        place = self._place(key)
+        if place is None or not isinstance(self._raw(place), dict):
+            return None
+        return _Lazy(self, place, self._raw(place))
+
+    def tables(self, key: str) -> list[tuple[str, Mapping[str, Any] | None]]:
+        """Each entry of the list under a key, with its own key; empty if there is no list."""
+        place = self._place(key)
+        rows = None if place is None else self._raw(place)
+        if not isinstance(rows, list):
+            return []
+        return [(f"{key}#{n}", self.table(f"{place}#{n}")) for n in range(len(rows))]
+
+    def _place(self, key: str) -> str | None:
+        """The key under which a value stands itself, after all references to it."""
+        done = ""
+        for part in key.split("#"):
+            step: str | None = f"{done}#{part}" if done else part
+            for _ in range(MAX_DEPTH):
+                if step is None or not self._has(step):
+                    return None
+                text = self._raw(step)
+                target = _whole_reference(text) if isinstance(text, str) else None
+                if target is None:
+                    break
+                step = self._place(target) if target != step else None
+            else:
+                return None
+            done = step or ""
+        return done
+
+    def _has(self, key: str) -> bool:
+        try:
+            self._raw(key)
+        except ModelUntrustedError:
+            return False
+        return True
 
     def require_harmless(self) -> None:
         """Refuse a configuration that holds an expression that is not known.
@@ -92,16 +171,35 @@ class BundleConfig:
         ModelUntrustedError
             Names the first such expression and its key.
         """
-        for key, text in _strings(self._rows, ""):
+        for key, text in self.strings():
             if text.startswith("$") and not _is_known(text, key):
                 raise refused(key, text)
-            if text.startswith("%"):
+            if text.startswith("%") and not MACRO.fullmatch(text):
                 raise refused(key, text)
 
     def targets(self) -> Iterator[tuple[str, str]]:
         """Every ``_target_`` in the configuration, with its key."""
-        for key, text in _strings(self._rows, ""):
+        for key, text in self.strings():
             if key.rsplit("#", 1)[-1] in ("_target_", "_mode_", "_requires_", "_desc_"):
+                yield key, text
+
+    def strings(self) -> Iterator[tuple[str, str]]:
+        """Every string in the configuration, keys of tables too, with its place.
+
+        Raises
+        ------
+        ModelUntrustedError
+            If there are more than `MAX_VALUES` values or they are nested too deep:
+            a few lines of YAML can stand for billions.
+        """
+        left = MAX_VALUES
+        for key, text in _strings(self._rows, "", 0):
+            left -= 1
+            if left < 0:
+                raise ModelUntrustedError(
+                    f"the bundle's configuration amounts to more than {MAX_VALUES} values; {ADVICE}"
+                )
+            if text is not None:
                 yield key, text
 
     def _raw(self, key: str) -> Any:
@@ -114,8 +212,9 @@ class BundleConfig:
         return place
 
     def _resolve(self, value: Any, key: str, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            raise refused(key, str(value))
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            raise refused(key, str(value)[:80])
         if isinstance(value, dict):
             return {k: self._resolve(v, f"{key}#{k}", depth + 1) for k, v in value.items()}
         if isinstance(value, list):
@@ -128,7 +227,10 @@ class BundleConfig:
             target = _path(value)
             return self._resolve(self._raw(target), target, depth + 1)
         if value.startswith("%"):
-            raise refused(key, value)
+            if not (macro := MACRO.fullmatch(value)):
+                raise refused(key, value)
+            target = macro.group(1).replace("::", "#")
+            return self._resolve(self._raw(target), target, depth + 1)
         return value
 
     def _work_out(self, node: ast.expr, text: str, key: str, depth: int) -> Any:
@@ -137,7 +239,8 @@ class BundleConfig:
         def again(part: ast.expr) -> Any:
             return self._work_out(part, text, key, depth + 1)
 
-        if depth > MAX_DEPTH:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
             raise refused(key, text)
         match node:
             case ast.Constant(value=bool() | int() | float() | str() | None as value):
@@ -151,11 +254,35 @@ class BundleConfig:
             case ast.Name(id=name) if name.startswith(PLACEHOLDER):
                 target = _path(REFERENCE.findall(text)[int(name.removeprefix(PLACEHOLDER))])
                 return self._resolve(self._raw(target), target, depth + 1)
+            case ast.Attribute() if (name := ast.unparse(node)) in CONSTANTS:
+                return CONSTANTS[name]
+            case ast.Call(func=ast.Name(id="len"), args=[part], keywords=[]):
+                counted = again(part)
+                if isinstance(counted, list | str):
+                    return len(counted)
             case ast.IfExp(test=test, body=body, orelse=other):
                 return again(body) if again(test) else again(other)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
                 return _combined(again(left), op, again(right), lambda: refused(key, text))
         raise refused(key, text)
+
+
+class _Lazy(Mapping[str, Any]):
+    """A table whose values are worked out one by one."""
+
+    def __init__(self, config: BundleConfig, place: str, rows: Mapping[str, Any]) -> None:
+        self._config, self._place, self._rows = config, place, rows
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._rows:
+            raise KeyError(key)
+        return self._config.value(f"{self._place}#{key}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def parse(text: str, key: str) -> ast.expr:
@@ -181,10 +308,15 @@ def _combined(left: Any, op: ast.operator, right: Any, error: Callable[[], Excep
     joined = isinstance(op, ast.Add) and type(left) is type(right) and isinstance(left, str | list)
     if not numbers and not joined:
         raise error()
+    if joined and len(left) + len(right) > MAX_VALUES:
+        raise error()
     try:
-        return ARITHMETIC[type(op)](left, right)
-    except (ArithmeticError, MemoryError):
+        result = ARITHMETIC[type(op)](left, right)
+    except ArithmeticError:
         raise error() from None
+    if isinstance(result, int | float) and abs(result) > MAX_NUMBER:
+        raise error()
+    return result
 
 
 def _is_known(text: str, key: str) -> bool:
@@ -223,6 +355,11 @@ ALLOWED_NODES = (
 
 
 def _is_arithmetic(tree: ast.expr) -> bool:
+    match tree:
+        case ast.Attribute():
+            return ast.unparse(tree) in CONSTANTS
+        case ast.Call(func=ast.Name(id="len"), args=[part], keywords=[]):
+            return _is_arithmetic(part)
     return all(
         isinstance(node, ALLOWED_NODES)
         or (isinstance(node, ast.Name) and node.id.startswith(PLACEHOLDER))
@@ -234,7 +371,7 @@ def _shape(tree: ast.expr) -> str:
     """The tree with every reference and every constant of a type made equal."""
     copy = ast.parse(ast.unparse(tree), mode="eval").body
     for node in ast.walk(copy):
-        if isinstance(node, ast.Name) and node.id.startswith("REF"):
+        if isinstance(node, ast.Name) and (node.id == "REF" or node.id.startswith(PLACEHOLDER)):
             node.id = "REF"
         elif isinstance(node, ast.Constant):
             node.value = type(node.value).__name__
@@ -244,17 +381,27 @@ def _shape(tree: ast.expr) -> str:
 _IDIOM_SHAPES = frozenset(_shape(ast.parse(text, mode="eval").body) for text in IDIOMS)
 
 
+def _whole_reference(text: str) -> str | None:
+    """The key that a text is nothing but a reference to: @key, $@key or %key."""
+    found = REFERENCE.fullmatch(text.removeprefix("$")) or MACRO.fullmatch(text)
+    return None if found is None else found.group(1).replace("::", "#")
+
+
 def _path(reference: str) -> str:
     return reference.removeprefix("@").removeprefix("::").replace("::", "#")
 
 
-def _strings(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Every string in nested lists and tables, with its key."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
+def _strings(value: Any, key: str, depth: int) -> Iterator[tuple[str, str | None]]:
+    """Every value in nested lists and tables with its key; None where it is no string."""
+    if depth > MAX_DEPTH:
+        raise ModelUntrustedError(f"the bundle's {key[:80]} is nested too deep; {ADVICE}")
+    if isinstance(value, dict):
         for name, part in value.items():
-            yield from _strings(part, f"{key}#{name}" if key else str(name))
+            place = f"{key}#{name}" if key else str(name)
+            yield place, str(name) if str(name).startswith(("$", "%")) else None
+            yield from _strings(part, place, depth + 1)
     elif isinstance(value, list):
         for number, part in enumerate(value):
-            yield from _strings(part, f"{key}#{number}")
+            yield from _strings(part, f"{key}#{number}", depth + 1)
+    else:
+        yield key, value if isinstance(value, str) else None

@@ -18,7 +18,8 @@ from medrecon.errors import (
     OutputExistsError,
     UsageError,
 )
-from medrecon.models.bundle import CONFIGS, METADATA, WEIGHTS, is_bundle, read_bundle
+from medrecon.models.bundle import read_bundle
+from medrecon.models.bundle_files import CONFIGS, METADATA, SUFFIXES, is_bundle
 from medrecon.models.manifest_toml import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
@@ -48,6 +49,7 @@ TEXTS = (
     "curve.csv",
     "curve.svg",
 )
+BUNDLE_WEIGHTS = re.compile(r"models/[^/\\]+")
 CHECKPOINT = re.compile(r"fold_(\d+|all)/checkpoint_(final|best)\.pth")
 MAX_TEXT_BYTES = 4 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
@@ -237,9 +239,11 @@ def _stage_bundle_zip(archive: zipfile.ZipFile, staged: Path) -> bool:
         # The folder's name becomes the model's: the zip's own folder, or the zip's.
         folder = Path(name) / (bases[0].strip("/") or Path(archive.filename or "bundle").stem)
         texts = (*TEXTS, *(f"docs/{text}" for text in TEXTS))
-        for part in (METADATA, *CONFIGS, *WEIGHTS, *texts):
+        members = [m.removeprefix(bases[0]) for m in archive.namelist()]
+        weights = [m for m in members if BUNDLE_WEIGHTS.fullmatch(m) and m.endswith(SUFFIXES)]
+        for part in (METADATA, *CONFIGS, *weights, *texts):
             if bases[0] + part in archive.namelist():
-                limit = MAX_WEIGHTS_BYTES if part in WEIGHTS else MAX_MANIFEST_BYTES
+                limit = MAX_WEIGHTS_BYTES if part in weights else MAX_MANIFEST_BYTES
                 (folder / part).parent.mkdir(parents=True, exist_ok=True)
                 _extract(archive, bases[0] + part, folder / part, limit)
         _stage_folder(folder, staged)

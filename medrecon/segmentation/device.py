@@ -57,12 +57,12 @@ def cpu_has_bfloat16() -> bool:
 
 
 @contextmanager
-def repeatable_inference(device: torch.device) -> Iterator[None]:
+def repeatable_inference(device: torch.device, *, exact: bool = False) -> Iterator[None]:
     """Inference mode with half precision where it pays and one order of additions.
 
     Nothing process-wide is left changed: cuDNN's choices are restored on the way out.
     """
-    dtype = autocast_dtype(device)
+    dtype = None if exact else autocast_dtype(device)
     cudnn = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )

@@ -51,6 +51,8 @@ class Plan:
         Whether a grid smaller than a tile is padded with its edge instead of zeros.
     sums_on_cpu : bool
         Whether the layer's sums are kept on the CPU.
+    exact : bool
+        Whether to compute in float32 even where half precision pays.
     notes : tuple of str
         What had to be changed on the way, in order.
     """
@@ -64,6 +66,7 @@ class Plan:
     blend: Blend = Blend.GAUSSIAN
     pad_edge: bool = False
     sums_on_cpu: bool = False
+    exact: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -165,7 +168,7 @@ def _announced(network: torch.nn.Module, image: FloatField, plan: Plan) -> str:
     if plan.tiling.count < TILES_WORTH_TIMING:
         return words
     empty = torch.zeros((plan.batch, len(image), *plan.tile))
-    with repeatable_inference(plan.device):
+    with repeatable_inference(plan.device, exact=plan.exact):
         run = _counted(network, plan, None)
         if plan.device.type == "cuda":
             # The first call chooses kernels and reserves memory: it says nothing of the rest.
@@ -229,7 +232,7 @@ def _run(
     else:
         store = TopLogits.empty(plan.classes, plan.grid)
     sums = torch.device("cpu") if plan.sums_on_cpu else plan.device
-    with repeatable_inference(plan.device):
+    with repeatable_inference(plan.device, exact=plan.exact):
         predict = _counted(network, plan, progress)
         run_tiles(predict, padded, plan.tiling, store, batch=plan.batch, device=sums)
     i, j, k = (slice(b, b + n) for b, n in zip(before, shape, strict=True))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from medrecon.models.grid import network_grid, oriented, oriented_geometry
 from medrecon.models.intensity import normalise_channels
 from medrecon.models.manifest import Manifest
 from medrecon.models.sampling import Crop
-from medrecon.resampling import resample_volume
+from medrecon.segmentation.axis_map import AxisMap
 from medrecon.segmentation.morphology import bounding_box
 from medrecon.segmentation.planned import planned_image
 
@@ -54,9 +55,7 @@ def prepare(volumes: Sequence[Volume], manifest: Manifest) -> Prepared:
         image, grid = planned_image(stack, oriented_geometry(first, orientation), manifest)
         return Prepared(image, grid, cropped=True)
     grid = network_grid(first, manifest.sampling)
-    # In float: rounding to whole HU between the grids would be noise of its own.
-    exact = [replace(v, array=v.array.astype(np.float32)) for v in volumes]
-    stack = np.stack([resample_volume(v, grid).array for v in exact])
+    stack = np.stack([linear_onto(v.array, first, grid) for v in volumes])
     image = normalise_channels(stack, manifest.intensities)
     if manifest.sampling.crop is not Crop.FOREGROUND:
         return Prepared(image, grid)
@@ -65,3 +64,34 @@ def prepare(volumes: Sequence[Volume], manifest: Manifest) -> Prepared:
         return Prepared(image, grid)
     part = image[(slice(None), *box)]
     return Prepared(part, grid.crop([s.start for s in box], part.shape[1:]), cropped=True)
+
+
+def linear_onto(array: npt.NDArray[Any], source: Geometry, target: Geometry) -> FloatField:
+    """An image on a grid with parallel axes, linear between voxel centres, float32.
+
+    Beyond the outermost centres the edge is repeated. Positions are exact: VTK's fast
+    interpolation rounds them to 2⁻¹⁶ of a voxel, which at the edge of the body is
+    0.01 HU, and a network with instance normalisation makes 10⁻⁴ of a logit of that.
+
+    Raises
+    ------
+    GeometryError
+        If the grids' axes are not parallel.
+    """
+    axes = AxisMap.between(source, target)
+    out = array.transpose(axes.axis).astype(np.float32)
+    shrink = [target.shape[a] / out.shape[a] for a in range(3)]
+    # What shrinks most comes first: the rest is then done on fewer voxels.
+    for a in sorted(range(3), key=lambda a: shrink[a]):
+        last = out.shape[a] - 1
+        position = np.clip(axes.position(a, slice(0, target.shape[a])), 0, last)
+        low = np.minimum(np.floor(position).astype(np.intp), max(last - 1, 0))
+        if np.array_equal(position, np.arange(last + 1)):
+            continue
+        share = (position - low).astype(np.float32).reshape([-1 if n == a else 1 for n in range(3)])
+        upper = out.take(np.minimum(low + 1, last), axis=a)
+        out = out.take(low, axis=a)
+        upper -= out
+        upper *= share
+        out += upper
+    return out

@@ -292,8 +292,8 @@ def test_a_bare_pickle_under_the_weights_name_is_refused(
 
 def test_a_transform_that_is_not_known_is_named_with_its_key(tmp_path: Path) -> None:
     inference = copy.deepcopy(INFERENCE)
-    inference["preprocessing"]["transforms"][4]["clip"] = False
-    with pytest.raises(ModelUntrustedError, match=r"transforms#4.*without clipping"):
+    inference["preprocessing"]["transforms"][4]["b_max"] = None
+    with pytest.raises(ModelUntrustedError, match=r"transforms#4.*without a range"):
         read_bundle(write_bundle(tmp_path / "b", inference))
 
 
