@@ -43,11 +43,11 @@ FETCHED = (
     "1.2.840.10008.5.1.4.1.1.104.3",
     "1.2.840.10008.5.1.4.1.1.104.4",
 )
-# Every transfer syntax that is decoded, in the order of preference.
+# Transfer syntaxes that objects may come in. Each has a context of its own with every kind,
+# so that nothing is transcoded: 10 × 12 and one to ask with fit in the 128.
 SYNTAXES = (
     "1.2.840.10008.1.2.1",
     "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.5",
     "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.51",
@@ -58,8 +58,6 @@ SYNTAXES = (
     "1.2.840.10008.1.2.4.90",
     "1.2.840.10008.1.2.4.91",
     "1.2.840.10008.1.2.4.201",
-    "1.2.840.10008.1.2.4.202",
-    "1.2.840.10008.1.2.4.203",
 )
 
 Kind = type[RemoteInputError] | type[RemoteOutputError]
@@ -110,7 +108,8 @@ def get(peer: Peer, study: str, series: str, receive: Receive) -> int:
     entity = _entity(peer)
     entity.add_requested_context(_GET)
     for sop_class in FETCHED:
-        entity.add_requested_context(sop_class, list(SYNTAXES))
+        for syntax in SYNTAXES:
+            entity.add_requested_context(sop_class, syntax)
     keep = _Keeper(receive)
     link = _associate(
         entity,
@@ -144,7 +143,7 @@ def move(peer: Peer, study: str, series: str, receive: Receive, *, port: int) ->
     entity = _entity(peer)
     entity.add_requested_context(_MOVE)
     try:
-        server = listener.start_server(
+        server: Any = listener.start_server(
             ("", port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)]
         )
     except OSError as error:

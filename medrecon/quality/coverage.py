@@ -10,9 +10,7 @@ import numpy.typing as npt
 from medrecon.quality.volume import inside_fraction
 
 
-def coverage(
-    samples: npt.NDArray[Any], parts: tuple[int, int, int]
-) -> npt.NDArray[np.float32]:
+def coverage(samples: npt.NDArray[Any], parts: tuple[int, int, int]) -> npt.NDArray[np.float32]:
     """Part of each voxel that is inside, from 0 to 1.
 
     Parameters

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +23,11 @@ class Orthanc:
     http_port: int
     dicom_port: int
     move_port: int
-    secure: bool
 
     @property
     def web(self) -> str:
         """Base of its DICOMweb."""
-        scheme = "https" if self.secure else "http"
-        return f"{scheme}://localhost:{self.http_port}/dicom-web"
+        return f"http://localhost:{self.http_port}/dicom-web"
 
     @property
     def peer(self) -> str:
@@ -47,18 +47,15 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(
-        [*command, *names, "-keyout", str(key), "-out", str(cert)],
-        check=True,
-        capture_output=True,
-    )
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
     return cert, key
 
 
 @contextmanager
-def orthanc(folder: Path, *, secure: bool = False) -> Iterator[Orthanc]:
+def orthanc(folder: Path) -> Iterator[Orthanc]:
     """Orthanc with DICOMweb, C-STORE, C-GET and C-MOVE; stopped at the end."""
-    server = Orthanc(free_port(), free_port(), free_port(), secure)
+    server = Orthanc(free_port(), free_port(), free_port())
     settings = {
         "Name": "test",
         "StorageDirectory": str(folder / "db"),
@@ -74,33 +71,76 @@ def orthanc(folder: Path, *, secure: bool = False) -> Iterator[Orthanc]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {USER: PASSWORD},
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Ssl": secure},
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
-    if secure:
-        cert, key = certificate(folder)
-        both = folder / "both.pem"
-        both.write_bytes(cert.read_bytes() + key.read_bytes())
-        settings |= {"SslEnabled": True, "SslCertificate": str(both)}
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=subprocess.STDOUT
-        )
+    command = ["Orthanc", str(folder / "orthanc.json")]
+    with running(command, folder / "orthanc.log", (server.http_port, server.dicom_port)):
+        yield server
+
+
+@contextmanager
+def running(command: list[str], log: Path, ports: tuple[int, ...]) -> Iterator[None]:
+    """A program that listens on these ports; stopped at the end."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
         try:
-            _wait(process, server)
-            yield server
+            for port in ports:
+                _wait(process, port)
+            yield
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _wait(process: subprocess.Popen[bytes], server: Orthanc) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(600):
-        assert process.poll() is None, "Orthanc ended at once"
+        assert process.poll() is None, "the server ended at once"
         try:
-            for port in (server.http_port, server.dicom_port):
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.1)
-    raise AssertionError("Orthanc does not answer")
+    raise AssertionError("the server does not answer")
+
+
+@contextmanager
+def behind_tls(port: int, cert: Path, key: Path) -> Iterator[int]:
+    """A port on which TLS ends and everything goes on to `port`, as before an archive."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        door = threading.Thread(target=_serve, args=(listener, context, port), daemon=True)
+        door.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+    door.join(10)
+
+
+def _serve(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    while True:
+        try:
+            plain, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=_forward, args=(plain, context, port), daemon=True).start()
+
+
+def _forward(plain: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    with suppress(OSError), plain:
+        with (
+            context.wrap_socket(plain, server_side=True) as outer,
+            socket.create_connection(("127.0.0.1", port)) as inner,
+        ):
+            back = threading.Thread(target=_pump, args=(inner, outer), daemon=True)
+            back.start()
+            _pump(outer, inner)
+            back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+    with suppress(OSError, ValueError):
+        target.shutdown(socket.SHUT_WR)
