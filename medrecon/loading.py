@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,14 @@ def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder
     else:
         volume = _read_dicom(path, options, log)
     return verify_hu(volume)
+
+
+def load_channels(
+    paths: Mapping[str, Path] | None, options: LoadOptions, log: Recorder
+) -> dict[str, Volume]:
+    """Further images of one patient by channel's name, each the only volume of its path."""
+    plain = replace(options, series=None, frame=None)
+    return {name: load_volume(path, plain, log) for name, path in (paths or {}).items()}
 
 
 def on_grid(volume: Volume, spacing: Grid | float) -> Volume:

@@ -71,6 +71,12 @@ class SegmentOptions:
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     force_model : bool
         Run a model on images that it is not meant for.
+    tta : bool
+        Average each network over the flips that it allows.
+    registered : bool
+        Further channels are registered to the first image, whatever their frames say.
+    image_channel : str
+        Which channel of a network the image itself is; empty: the one not given.
     """
 
     tissues: tuple[str, ...] | None = None
@@ -78,6 +84,9 @@ class SegmentOptions:
     labels: tuple[str, ...] | None = None
     device: str = AUTO
     force_model: bool = False
+    tta: bool = False
+    registered: bool = False
+    image_channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ what each hands on is a frozen value.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from medrecon.core import (
     Geometry,
@@ -24,12 +23,12 @@ from medrecon.core import (
     Volume,
 )
 from medrecon.core.band import flattened
-from medrecon.errors import DamagedInputError, ModelMissingError
+from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import write_json
 from medrecon.files.output_folder import OutputFolder
-from medrecon.loading import load_volume, on_grid
+from medrecon.loading import load_channels, load_volume, on_grid
+from medrecon.networks import run_networks
 from medrecon.options import (
-    AUTO,
     DEFAULT_TISSUES,
     MeshOptions,
     Options,
@@ -62,6 +61,7 @@ def reconstruct(
     *,
     output: Path,
     options: Options | None = None,
+    channels: Mapping[str, Path] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """The whole road: a scan in, a folder of judged meshes out.
@@ -74,6 +74,8 @@ def reconstruct(
     output : Path
         Folder to write; complete when `run.json` is there, untouched if anything fails.
     options : Options, optional
+    channels : mapping of str to Path, optional
+        Further images for networks that take several, by channel's name.
     progress : callable
         Told each stage's name and the fraction done.
 
@@ -100,8 +102,11 @@ def reconstruct(
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
         # Compressing takes seconds and no Python: the second core does it.
         grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
+        others = load_channels(channels, options.load, log)
         finished = Finished(folder, volume, options.segment, log)
-        segmented = finished.segmented() or segment_volume(volume, options.segment, log)
+        # What was finished is known by the first image alone.
+        done = None if others else finished.segmented()
+        segmented = done or segment_volume(volume, options.segment, log, others)
         fields = meanwhile.submit(
             write_fields, segmented, options.output, folder.staging, finished, log.provenance
         )
@@ -115,7 +120,12 @@ def reconstruct(
 
 
 def segment_study(
-    path: Path, *, output: Path, options: Options | None = None, progress: Progress = silent
+    path: Path,
+    *,
+    output: Path,
+    options: Options | None = None,
+    channels: Mapping[str, Path] | None = None,
+    progress: Progress = silent,
 ) -> Run:
     """The first half: a scan in, a folder of image, label map and soft fields out.
 
@@ -130,7 +140,8 @@ def segment_study(
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
         grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
-        segmented = segment_volume(volume, options.segment, log)
+        others = load_channels(channels, options.load, log)
+        segmented = segment_volume(volume, options.segment, log, others)
         write_segmented(segmented, folder.staging)
         write_labels(segmented, grid.result(), folder.staging, log)
         write_records(segmented, (), options, folder.staging, log)
@@ -175,7 +186,12 @@ def mesh_study(
     return Run(output, tuple(parts), log.provenance)
 
 
-def segment_volume(volume: Volume, options: SegmentOptions, log: Recorder) -> Segmented:
+def segment_volume(
+    volume: Volume,
+    options: SegmentOptions,
+    log: Recorder,
+    channels: Mapping[str, Volume] | None = None,
+) -> Segmented:
     """Soft fields of what was asked for, each on the volume's own grid, boundaries placed.
 
     Raises
@@ -189,7 +205,7 @@ def segment_volume(volume: Volume, options: SegmentOptions, log: Recorder) -> Se
     """
     from medrecon.segmentation.refine import refine
 
-    found = [*_tissues(volume, options, log), *_networks(volume, options, log)]
+    found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
     kept = distinct([_only(s, options.labels) for s in found])
     with log.stage("place boundaries"):
         refined = tuple(_near_the_surface(refine(s, volume)) for s in kept)
@@ -362,39 +378,6 @@ def _tissues(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Seg
 
     with log.stage("tissues") as stage:
         return [TissueSegmenter(names).segment(volume, progress=stage)]
-
-
-def _networks(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Segmentation]:
-    """What the models find that were named, or the one that fits."""
-    names = options.models
-    if names is None:
-        names = (AUTO,) if options.tissues is None else ()
-    found = []
-    for name in names:
-        model = _model(name, volume, log)
-        if model is None:
-            continue
-        from medrecon.segmentation.unet import UnetSegmenter
-
-        with log.stage(f"network {model.manifest.name}") as stage:
-            segmenter = UnetSegmenter(model, device=options.device, force=options.force_model)
-            found.append(segmenter.segment(volume, progress=stage))
-            stage.note(model=model.manifest.identity, use=model.manifest.intended_use.value)
-    return found
-
-
-def _model(name: str, volume: Volume, log: Recorder) -> Any:
-    """The model of that name; for "auto" the one that fits the image, or none."""
-    from medrecon.models import choose, store
-
-    if name != AUTO:
-        return store.find(name)
-    choice = choose.choose_model(volume.acquisition)
-    if choice.model is None and volume.acquisition.modality is not Modality.CT:
-        raise ModelMissingError(
-            f"{choice.reason}; name one with --model, or pass --tissue for a CT"
-        )
-    return choice.model
 
 
 def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentation:

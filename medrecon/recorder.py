@@ -29,6 +29,10 @@ class Stage:
         """Tell how much of the stage is done."""
         self._progress(self.name, fraction)
 
+    def say(self, words: str) -> None:
+        """Tell a person who watches what the stage is about to do."""
+        self._progress(f"{self.name}: {words}", 1.0)
+
     def note(self, **figures: Figure) -> None:
         """Keep figures for `run.json`."""
         self.figures.update(figures)

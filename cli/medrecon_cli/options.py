@@ -68,6 +68,22 @@ ForceModel = Annotated[
     bool,
     typer.Option("--force-model", help="Run a model on images it is not meant for."),
 ]
+Tta = Annotated[
+    bool, typer.Option("--tta", help="Average each network over the flips that it allows.")
+]
+Channels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--channel",
+        metavar="NAME=PATH",
+        help="A further image for a network of several channels; IN is the one left out. "
+        "Repeatable.",
+    ),
+]
+Registered = Annotated[
+    bool,
+    typer.Option("--registered", help="The channels are registered, whatever their headers say."),
+]
 Labels = Annotated[
     str | None, typer.Option("--labels", metavar="a,b", help="Keep only these structures.")
 ]
@@ -131,6 +147,31 @@ def the_input(argument: Path | None, option: Path | None) -> Path:
     if (argument is None) == (option is None):
         raise typer.BadParameter("give one input, as IN or with --input")
     return argument or option or Path()
+
+
+def channels_of(texts: list[str] | None) -> dict[str, Path]:
+    """Channel's names and paths of NAME=PATH; a name given twice is refused."""
+    found: dict[str, Path] = {}
+    for text in texts or []:
+        name, _, path = text.partition("=")
+        if not name or not path or name.lower() in {n.lower() for n in found}:
+            raise typer.BadParameter(f"--channel {text}: NAME=PATH expected, each name once")
+        found[name] = Path(path)
+    return found
+
+
+def images(
+    argument: Path | None, option: Path | None, channels: list[str] | None
+) -> tuple[Path, str, dict[str, Path]]:
+    """The image that results lie on, its channel if it was named, and the further channels.
+
+    Without IN, the first --channel is the image.
+    """
+    further = channels_of(channels)
+    if argument is None and option is None and further:
+        first = next(iter(further))
+        return further.pop(first), first, further
+    return the_input(argument, option), "", further
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:

@@ -38,6 +38,9 @@ def seg_and_mesh(
     labels: opt.Labels = None,
     device: opt.Device = "auto",
     force_model: opt.ForceModel = False,
+    tta: opt.Tta = False,
+    channel: opt.Channels = None,
+    registered: opt.Registered = False,
     spacing: opt.Spacing = "iso",
     formats: opt.Formats = "stl,3mf",
     tolerance_mm: opt.Tolerance = 0.1,
@@ -58,8 +61,16 @@ def seg_and_mesh(
     from medrecon.pipeline import reconstruct
 
     load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    image, first, channels = opt.images(argument, source, channel)
     segment = o.SegmentOptions(
-        tuple_of(tissue), tuple_of(model), opt.names_of(labels), device, force_model
+        tuple_of(tissue),
+        tuple_of(model),
+        opt.names_of(labels),
+        device,
+        force_model,
+        tta,
+        registered,
+        first,
     )
     options = o.Options(
         load,
@@ -69,11 +80,12 @@ def seg_and_mesh(
             grid_of(spacing), opt.names_of(formats) or (), force, preview, fields, resume
         ),
     )
-    source = opt.the_input(argument, source)
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
     folder = output or _new_folder()
     with terminal.progress() as progress:
-        run = reconstruct(source, output=folder, options=options, progress=progress)
+        run = reconstruct(
+            image, output=folder, options=options, channels=channels, progress=progress
+        )
     _tell_meshes(run, terminal)
 
 
@@ -91,6 +103,9 @@ def seg(
     labels: opt.Labels = None,
     device: opt.Device = "auto",
     force_model: opt.ForceModel = False,
+    tta: opt.Tta = False,
+    channel: opt.Channels = None,
+    registered: opt.Registered = False,
     spacing: opt.Spacing = "iso",
     max_memory: opt.MaxMemory = None,
     force: opt.Force = False,
@@ -104,16 +119,24 @@ def seg(
     from medrecon.pipeline import segment_study
 
     load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    image, first, channels = opt.images(argument, source, channel)
     segment = o.SegmentOptions(
-        tuple_of(tissue), tuple_of(model), opt.names_of(labels), device, force_model
+        tuple_of(tissue),
+        tuple_of(model),
+        opt.names_of(labels),
+        device,
+        force_model,
+        tta,
+        registered,
+        first,
     )
     written = o.OutputOptions(grid_of(spacing), (), force)
     options = o.Options(load, segment, output=written)
-    source = opt.the_input(argument, source)
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    folder = output or _new_folder()
     with terminal.progress() as progress:
         run = segment_study(
-            source, output=output or _new_folder(), options=options, progress=progress
+            image, output=folder, options=options, channels=channels, progress=progress
         )
     _tell(run, terminal)
 

@@ -138,8 +138,8 @@ def _zscore(row: Row, key: str) -> Intensity:
         or row.get("nonzero")
     ):
         raise _unknown(key, "NormalizeIntensityd with its own numbers for each channel")
-    numbers = {"mean": float(mean), "deviation": float(deviation)}
-    return Intensity(IntensityKind.FIXED_ZSCORE, **numbers, clip=False)
+    first, spread = float(mean), float(deviation)
+    return Intensity(IntensityKind.FIXED_ZSCORE, mean=first, deviation=spread, clip=False)
 
 
 def _minmax(row: Row, key: str) -> Intensity:

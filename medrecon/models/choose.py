@@ -6,50 +6,92 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medrecon.core import Acquisition
+from medrecon.models.known import known_models
 from medrecon.models.manifest import Manifest
 from medrecon.models.store import InstalledModel, installed
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model, or none, and the reason in words for the run's record."""
+    """A model, or none, and the reason in words for the run's record.
+
+    Parameters
+    ----------
+    model : InstalledModel or None
+    reason : str
+        Why this one, or why none.
+    more : tuple of str
+        Known models for such an image that are not installed and could be pulled.
+    is_auto : bool
+        Whether nobody named it.
+    """
 
     model: InstalledModel | None
     reason: str
+    more: tuple[str, ...] = ()
+    is_auto: bool = False
 
 
 def choose_model(
-    acquisition: Acquisition, models: Sequence[InstalledModel] | None = None
+    acquisition: Acquisition,
+    models: Sequence[InstalledModel] | None = None,
+    *,
+    channels: Sequence[str] = (),
 ) -> Choice:
     """The model that `--model auto` runs on an image.
 
     A phantom (Quality Control Image (0028,0300) = YES) gets a model made for phantoms
     and never one made for patients, and the other way round. Among those that fit the
     modality and name the image's body part or none, one that names it comes first,
-    then the one with more labels, then the first by name.
+    then the one with more labels, then the first by name. Where further images were
+    given as `channels`, only a model that takes just these beside the image fits.
     """
     kind = "phantom" if acquisition.is_phantom else "patient"
     available = installed() if models is None else models
-    fitting = [m for m in available if _fits(m.manifest, acquisition)]
+    fitting = [m for m in available if _fits(m.manifest, acquisition, channels)]
+    more = () if acquisition.is_phantom else _could_be_pulled(acquisition, available)
     if not fitting:
         image = f"a {kind}'s {acquisition.modality.value} image"
-        return Choice(None, f"none of {len(available)} installed models is meant for {image}")
+        reason = f"none of {len(available)} installed models is meant for {image}"
+        return Choice(None, reason, more, is_auto=True)
     best = min(fitting, key=lambda m: _rank(m.manifest, acquisition))
-    use = best.manifest.intended_use.value
-    reason = f"{best.manifest.identity} ({use}): made for {acquisition.modality.value} of a {kind}"
-    return Choice(best, reason)
+    return Choice(best, _why(best.manifest, acquisition, len(fitting)), more, is_auto=True)
 
 
-def _fits(manifest: Manifest, acquisition: Acquisition) -> bool:
+def _why(manifest: Manifest, acquisition: Acquisition, fitting: int) -> str:
+    kind = "phantom" if acquisition.is_phantom else "patient"
+    use = manifest.intended_use.value
+    words = f"{manifest.identity} ({use}): made for {acquisition.modality.value} of a {kind}"
+    if acquisition.body_part and acquisition.body_part in manifest.body_parts:
+        words += f", names {acquisition.body_part}"
+    count = sum(len(part.labels) for part in manifest.every_part)
+    return f"{words}, finds {count} structures; {fitting} installed models fit"
+
+
+def _could_be_pulled(
+    acquisition: Acquisition, available: Sequence[InstalledModel]
+) -> tuple[str, ...]:
+    there = {model.manifest.name for model in available}
+    return tuple(
+        sorted(
+            known.name
+            for known in known_models().values()
+            if known.modality == acquisition.modality.value and known.name not in there
+        )
+    )
+
+
+def _fits(manifest: Manifest, acquisition: Acquisition, channels: Sequence[str]) -> bool:
     part = not manifest.body_parts or acquisition.body_part in ("", *manifest.body_parts)
     return (
         manifest.phantom_only == acquisition.is_phantom
         and acquisition.modality in manifest.modalities
-        and len(manifest.channels) == 1
+        and len(manifest.channels) == len(channels) + 1
+        and {c.lower() for c in channels} <= {c.lower() for c in manifest.channels}
         and part
     )
 
 
 def _rank(manifest: Manifest, acquisition: Acquisition) -> tuple[bool, int, str]:
     named = bool(acquisition.body_part) and acquisition.body_part in manifest.body_parts
-    return not named, -len(manifest.labels), manifest.name
+    return not named, -sum(len(part.labels) for part in manifest.every_part), manifest.name

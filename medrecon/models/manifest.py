@@ -86,11 +86,14 @@ class ModelLabel:
     label : Label
     components : Components
         Which connected parts are kept.
+    from_hu_in_ct : bool
+        Whether `auto` leaves it to the HU engine in a CT, which finds it better.
     """
 
     channel: int
     label: Label
     components: Components = Components.ALL
+    from_hu_in_ct: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,12 @@ def _label(row: Row) -> ModelLabel:
         bool(row.get("hollow", False)),
         _texts(row, "includes") if "includes" in row else (),
     )
-    return ModelLabel(_whole(row, "channel"), label, _word(Components, row, "components"))
+    return ModelLabel(
+        _whole(row, "channel"),
+        label,
+        _word(Components, row, "components"),
+        bool(row.get("from_hu_in_ct", False)),
+    )
 
 
 def _label_row(item: ModelLabel) -> Row:
@@ -177,6 +182,8 @@ def _label_row(item: ModelLabel) -> Row:
         "color": list(label.color),
         "components": item.components.value,
     }
+    if item.from_hu_in_ct:
+        row["from_hu_in_ct"] = True
     if label.code is not None:
         row["snomed"] = [label.code.value, label.code.meaning]
     if label.hollow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,12 @@ from medrecon.resampling import resample_volume
 
 
 def in_channel_order(
-    manifest: Manifest, volume: Volume, others: Mapping[str, Volume], *, registered: bool
+    manifest: Manifest,
+    volume: Volume,
+    others: Mapping[str, Volume],
+    *,
+    registered: bool,
+    image_channel: str = "",
 ) -> tuple[Volume, ...]:
     """The images in the order of the model's channels, all on the first image's grid.
 
@@ -27,6 +32,8 @@ def in_channel_order(
         Further images by channel's name, upper or lower case.
     registered : bool
         Whether the person declares the images to be registered to one another.
+    image_channel : str
+        Which channel the image is said to be, if that was said.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def in_channel_order(
     names = [name.lower() for name in manifest.channels]
     given = {name.lower(): image for name, image in others.items()}
     wanted = f"model {manifest.identity} takes {', '.join(manifest.channels)}"
-    unknown = sorted(set(given) - set(names))
+    unknown = sorted({*given, *([image_channel.lower()] if image_channel else [])} - set(names))
     missing = [name for name in names if name not in given]
     if unknown:
         raise UsageError(f"--channel {unknown[0]}: {wanted}")
@@ -46,6 +53,8 @@ def in_channel_order(
             f"{wanted}: name all but one with --channel NAME=PATH, the other is IN; "
             f"{len(given)} given"
         )
+    if image_channel and image_channel.lower() != missing[0]:
+        raise UsageError(f"{wanted}: {missing[0]} is missing, {image_channel} was given twice")
     for name, image in given.items():
         require_one_frame(name, volume, image, registered=registered)
     images = [volume if name == missing[0] else given[name] for name in names]
@@ -63,11 +72,14 @@ def require_one_frame(name: str, first: Volume, image: Volume, *, registered: bo
     one, two = first.acquisition.frame, image.acquisition.frame
     if registered or (one and one == two):
         return
-    why = "has another frame of reference" if one and two else "states no frame of reference"
+    if one and two:
+        raise UsageError(
+            f"channel {name} has another frame of reference than the first image; register it to "
+            "the first and pass --registered"
+        )
     raise UsageError(
-        f"channel {name} {why} than the first image; register it to the first and pass --registered"
-        if one and two
-        else f"channel {name} or the first image {why}; pass --registered if they are registered"
+        f"channel {name} or the first image states no frame of reference; pass --registered if "
+        "they are registered to one another"
     )
 
 
@@ -77,13 +89,3 @@ def _onto(image: Volume, first: Volume) -> Volume:
         return image
     exact = replace(image, array=image.array.astype(np.float32))
     return resample_volume(exact, first.geometry)
-
-
-def overlap_share(first: Volume, images: Sequence[Volume]) -> float:
-    """Smallest share of the first image's voxels that another image measured."""
-    shares = [1.0]
-    for image in images:
-        unmeasured = image.unmeasured
-        if unmeasured is not None:
-            shares.append(1.0 - float(np.broadcast_to(unmeasured, image.array.shape).mean()))
-    return min(shares)

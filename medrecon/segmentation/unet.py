@@ -41,6 +41,8 @@ class UnetSegmenter:
         Further images of a model with several channels, by channel's name.
     registered : bool
         Whether these are declared to be registered to the image that is segmented.
+    image_channel : str
+        Which channel that image is; empty: the one that `channels` leaves out.
     tell : callable, optional
         Told the plan before the start, and every change of it.
     """
@@ -51,6 +53,7 @@ class UnetSegmenter:
     tta: bool = False
     channels: Mapping[str, Volume] = field(default_factory=dict)
     registered: bool = False
+    image_channel: str = ""
     tell: Tell | None = None
 
     def segment(self, volume: Volume, *, progress: Progress | None = None) -> Segmentation:
@@ -78,27 +81,17 @@ class UnetSegmenter:
         manifest = self.model.manifest
         if not self.force:
             require_fit(manifest, volume)
-        images = in_channel_order(manifest, volume, self.channels, registered=self.registered)
+        images = in_channel_order(
+            manifest,
+            volume,
+            self.channels,
+            registered=self.registered,
+            image_channel=self.image_channel,
+        )
         device = choose_device(self.device)
         network = build_model(manifest, load_weights(self.model))
         how = Manner(self.tta, progress, self.tell)
         return run_network(network, manifest, images, device, how)
-
-
-def segmenters(model: InstalledModel, settings: UnetSegmenter) -> tuple[UnetSegmenter, ...]:
-    """One runner for each part of a model, with the same settings."""
-    return tuple(
-        UnetSegmenter(
-            part,
-            settings.device,
-            settings.force,
-            settings.tta,
-            settings.channels,
-            settings.registered,
-            settings.tell,
-        )
-        for part in model.every_part
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +121,8 @@ def run_network(
     grid = images[0].geometry
     fields, findings = fields_from_logits(logits, grid, manifest.labels)
     require_sides(fields)
-    findings["model"] = (str(done), *done.notes)
+    if done.notes:
+        findings["model"] = done.notes
     exclusive = manifest.head is Head.SOFTMAX
     return Segmentation(grid, fields, manifest.identity, exclusive, findings)
 

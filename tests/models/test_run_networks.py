@@ -1,0 +1,191 @@
+"""Which network ran, why, what it may be used for: always said, always recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_folders import SMALL, example, make_model
+
+from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume
+from medrecon.errors import ModelMissingError, UsageError
+from medrecon.models import (
+    InstalledModel,
+    IntendedUse,
+    Sampling,
+    choose,
+    store,
+    write_manifest,
+)
+from medrecon.models.manifest import ModelLabel
+from medrecon.models.networks import build_network
+from medrecon.models.weights import write_weights
+from medrecon.networks import run_networks
+from medrecon.options import SegmentOptions
+from medrecon.recorder import Recorder
+from medrecon.segmentation import unet
+
+CT = Acquisition(Modality.CT, HuStatus.VERIFIED, body_part="ABDOMEN", frame="one")
+GEOMETRY = Geometry((24, 20, 16), (2.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+
+
+def volume(acquisition: Acquisition = CT, seed: int = 0) -> Volume:
+    values = np.random.default_rng(seed).normal(0, 100, GEOMETRY.shape).astype(np.int16)
+    return Volume(values, GEOMETRY, acquisition)
+
+
+def model(root: Path, name: str, **changes: object) -> InstalledModel:
+    small = Sampling((2.0, 2.0, 3.0), "LPS", (16, 16, 16), 0.25)
+    return make_model(root, name, **({"sampling": small} | changes))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(store, "default_folders", lambda: (tmp_path,))
+    return tmp_path
+
+
+def figures(log: Recorder, number: int = 0) -> dict[str, object]:
+    return dict(log.provenance.steps[number].figures)
+
+
+def test_auto_records_the_model_the_reason_the_use_the_licence_and_the_plan(folder: Path) -> None:
+    model(folder, "organs")
+    log = Recorder()
+    (found,) = run_networks(volume(), SegmentOptions(device="cpu"), log)
+    noted = figures(log)
+    assert found.source == noted["model"] == "organs 1.2"
+    assert noted["why"] == (
+        "organs 1.2 (research): made for CT of a patient, names ABDOMEN, finds 2 structures; "
+        "1 installed models fit"
+    )
+    assert noted["use"] == "research"
+    assert noted["licence"] == "CC-BY-4.0"
+    # 24 × 20 × 16 voxels in tiles of 16³, 12 apart: 2 × 2 × 1.
+    assert str(noted["plan"]).startswith("['4 tiles of 16×16×16 on cpu, ")
+    assert "wholebody_ct_segmentation" in str(noted["could_be_pulled"])
+
+
+def test_a_licence_that_was_accepted_stands_in_the_record(folder: Path) -> None:
+    terms = replace(example().licences, weights="CC-BY-NC-4.0", accepted="2026-11-21")
+    model(folder, "organs", licences=terms)
+    log = Recorder()
+    run_networks(volume(), SegmentOptions(device="cpu", models=("organs",)), log)
+    assert figures(log)["licence"] == "CC-BY-NC-4.0"
+    assert figures(log)["licence_accepted"] == "2026-11-21"
+    assert figures(log)["why"] == "named by the person"
+
+
+def test_a_ct_without_a_model_says_why_none_ran_and_what_could_be_pulled(folder: Path) -> None:
+    log = Recorder()
+    assert run_networks(volume(), SegmentOptions(device="cpu"), log) == []
+    noted = figures(log)
+    assert noted["model"] is None
+    assert "none of 0 installed models" in str(noted["why"])
+    assert "spleen_ct_segmentation" in str(noted["could_be_pulled"])
+
+
+def test_an_mr_without_a_model_is_refused_and_says_what_could_be_pulled(folder: Path) -> None:
+    mr = volume(Acquisition(Modality.MR))
+    with pytest.raises(ModelMissingError, match="brats_mri_segmentation.*could be pulled"):
+        run_networks(mr, SegmentOptions(device="cpu"), Recorder())
+
+
+def test_every_part_of_a_model_runs_and_is_recorded(folder: Path) -> None:
+    one = model(folder, "organs")
+    other = tuple(
+        ModelLabel(n, replace(x.label, name=f"more_{n}", index=2000 + n))
+        for n, x in enumerate(one.manifest.labels, 1)
+    )
+    second = replace(one.manifest, labels=other, name="organs")
+    write_manifest(replace(one.manifest, parts=(second,)), one.folder / "manifest.toml")
+    log = Recorder()
+    found = run_networks(volume(), SegmentOptions(device="cpu", models=("organs",)), log)
+    names = [step.name for step in log.provenance.steps]
+    assert names == ["network organs part 1", "network organs part 2"]
+    assert len(found) == 2
+    assert {x.name for x in found[1].labels} <= {"more_1", "more_2"}
+
+
+def test_auto_leaves_a_label_to_the_hu_engine_in_a_ct_only(folder: Path) -> None:
+    liver, own = example().labels
+    model(folder, "organs", labels=(replace(liver, from_hu_in_ct=True), own))
+
+    def names(acquisition: Acquisition, options: SegmentOptions) -> set[str]:
+        (found,) = run_networks(volume(acquisition), options, Recorder())
+        return {x.name for x in found.labels}
+
+    auto = SegmentOptions(device="cpu")
+    assert "liver" not in names(CT, auto)
+    assert "liver" in names(CT, replace(auto, models=("organs",)))
+    assert "liver" in names(Acquisition(Modality.MR), auto)
+
+
+def test_several_channels_are_put_in_the_models_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(example().network, name="UNet", arguments={**SMALL, "in_channels": 2})
+    torch.manual_seed(2)
+    (folder / "tumour").mkdir()
+    file = write_weights(
+        build_network(spec).state_dict(), folder / "tumour" / "weights.safetensors"
+    )
+    manifest = replace(
+        example(),
+        name="tumour",
+        channels=("T1", "FLAIR"),
+        network=spec,
+        weights=file,
+        sampling=Sampling(None, "LPS", (16, 16, 16), 0.25),
+    )
+    write_manifest(manifest, folder / "tumour" / "manifest.toml")
+    seen: list[list[float]] = []
+    whole = unet.prepare
+    monkeypatch.setattr(
+        unet,
+        "prepare",
+        lambda images, m: seen.append([float(v.array.mean()) for v in images]) or whole(images, m),
+    )
+    t1, flair = volume(seed=1), volume(seed=2)
+    options = SegmentOptions(device="cpu", models=("tumour",))
+    run_networks(t1, options, Recorder(), {"flair": flair})
+    run_networks(flair, options, Recorder(), {"t1": t1})
+    assert seen[0] == seen[1] == [float(t1.array.mean()), float(flair.array.mean())]
+
+    auto = choose.choose_model(CT, channels=("flair",))
+    assert auto.model is not None
+    assert auto.model.manifest.name == "tumour"
+
+    elsewhere = replace(flair, acquisition=replace(CT, frame="two"))
+    with pytest.raises(UsageError, match="another frame of reference"):
+        run_networks(t1, options, Recorder(), {"flair": elsewhere})
+    unknown = replace(flair, acquisition=replace(CT, frame=""))
+    with pytest.raises(UsageError, match="states no frame of reference"):
+        run_networks(t1, options, Recorder(), {"flair": unknown})
+    declared = replace(options, registered=True)
+    assert run_networks(t1, declared, Recorder(), {"flair": elsewhere})
+    with pytest.raises(UsageError, match="takes T1, FLAIR"):
+        run_networks(t1, options, Recorder(), {"t2": flair})
+    with pytest.raises(UsageError, match="flair is missing, t1 was given twice"):
+        run_networks(t1, replace(options, image_channel="t1"), Recorder(), {"t1": flair})
+
+
+def test_a_channel_that_no_model_takes_is_refused(folder: Path) -> None:
+    model(folder, "organs")
+    with pytest.raises(UsageError, match="--channel flair"):
+        run_networks(
+            volume(),
+            SegmentOptions(device="cpu", models=("organs",)),
+            Recorder(),
+            {"flair": volume()},
+        )
+
+
+def test_a_phantoms_model_never_offers_a_patients(folder: Path) -> None:
+    model(folder, "balls", intended_use=IntendedUse.PHANTOM_ONLY)
+    choice = choose.choose_model(replace(CT, is_phantom=True))
+    assert choice.model is not None
+    assert choice.more == ()
