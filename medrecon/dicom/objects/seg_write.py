@@ -208,6 +208,13 @@ def _settle(ds: Dataset, source: SourceSeries, making: Making, kind: SegKind) ->
     date, time = making.date(source)
     ds.InstanceCreationDate = ds.ContentDate = ds.SeriesDate = date
     ds.InstanceCreationTime = ds.ContentTime = ds.SeriesTime = time
+    # Where all slices are used highdicom copies the source's nominal thickness and, under
+    # a tilt, no spacing: a reader without shear (dcmqi) would then place planes by the former.
+    measures = ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SliceThickness = _ds(np.median([sum(p.slab_mm) for p in source.planes]))
+    step = _even_step(source)
+    if step is not None:
+        measures.SpacingBetweenSlices = step
     organisation = making.uid(source, kind.value, "dimensions")
     ds.DimensionOrganizationSequence[0].DimensionOrganizationUID = organisation
     for index in ds.DimensionIndexSequence:
