@@ -25,7 +25,10 @@
     │   └── ModelHashError             7   [model-hash]
     ├── BatchError                     8   [batch]
     ├── ResourceError                  9   [resource]
+    │   └── RenderingError             9   [rendering]
     └── QualityGateError              10   [quality]
+        ├── AuditError                10   [audit]
+        └── DifferenceError           10   [difference]
 
 A message says what was found, what was expected and what to do, with numbers.
 It never holds a traceback, a patient's name or the value of an identifying tag.
@@ -204,8 +207,26 @@ class ResourceError(MedreconError):
     exit_code = 9
 
 
+class RenderingError(ResourceError):
+    """This machine cannot draw: no OpenGL, no display, or the viewer is not installed."""
+
+    code = "rendering"
+
+
 class QualityGateError(MedreconError):
     """A mesh failed its quality gate; the files are written and say so."""
 
     code = "quality"
     exit_code = 10
+
+
+class AuditError(QualityGateError):
+    """Outputs hold what could be patient data."""
+
+    code = "audit"
+
+
+class DifferenceError(QualityGateError):
+    """A repeated run did not give the same."""
+
+    code = "difference"

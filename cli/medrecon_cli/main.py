@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import traceback
+import warnings
 from types import FrameType
 from typing import NoReturn
 
@@ -14,6 +16,7 @@ import typer
 from medrecon.errors import MedreconError
 from medrecon_cli import (
     archive_verbs,
+    audit_verbs,
     batch_verbs,
     evaluate_verbs,
     export_verbs,
@@ -54,6 +57,7 @@ for module in (
     batch_verbs,
     export_verbs,
     archive_verbs,
+    audit_verbs,
 ):
     module.register(app)
 
@@ -83,6 +87,7 @@ def run() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     verbose = bool({"-v", "--verbose"} & set(sys.argv[1:]))
+    _hush_libraries()
     try:
         app(standalone_mode=True)
     except MedreconError as error:
@@ -104,9 +109,32 @@ def run() -> NoReturn:
 
 def _fail(line: str, code: int, verbose: bool) -> NoReturn:
     if verbose:
-        traceback.print_exc()
+        sys.stderr.write("".join(_trace(sys.exception())))
     sys.stderr.write("medrecon: error: " + " ".join(line.split()) + "\n")
     sys.exit(code)
+
+
+def _hush_libraries() -> None:
+    """Say nothing for the libraries: their warnings quote values of headers and names of files."""
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def _trace(error: BaseException | None) -> list[str]:
+    """A traceback with the places and kinds of errors; in words only where they are ours.
+
+    The message of any other error can hold a file's name or a header's value.
+    """
+    if error is None:
+        return []
+    words = f": {error}" if isinstance(error, MedreconError) else ""
+    earlier = _trace(error.__cause__ or error.__context__)
+    places = traceback.format_tb(error.__traceback__)
+    return [*earlier, "Traceback (most recent call last):\n", *places, f"{_kind(error)}{words}\n"]
+
+
+def _kind(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -12,7 +12,6 @@ from medrecon.dicom.archive import is_zip
 from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.discover import Found
 from medrecon.dicom.headers import read_header
-from medrecon.dicom.intake import reason_to_leave
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.sources import FileSource
 from medrecon.dicom.walker import MalformedError
@@ -20,6 +19,8 @@ from medrecon.errors import DamagedInputError
 
 # A whole archive of scans, not one patient's.
 MOST_FILES = 50_000_000
+# Media Storage Directory (PS3.4 Annex B): a list of files, no file of a study.
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -103,11 +104,11 @@ def _sort(source: FileSource, limits: Limits, found: _Sorted) -> None:
         else:
             found.aside += 1
         return
-    header = opened[1]
-    study = Attributes(header.elements).text(tags.STUDY_INSTANCE)
+    attributes = Attributes(opened[1].elements)
+    study = attributes.text(tags.STUDY_INSTANCE)
     if study:
         found.add(f"study:{study}", path)
-    elif not reason_to_leave(header):
-        found.homeless[path.parent].append(path)
-    else:
+    elif attributes.text(tags.MEDIA_SOP_CLASS) == DICOMDIR_CLASS:
         found.aside += 1
+    else:
+        found.homeless[path.parent].append(path)

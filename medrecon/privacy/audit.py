@@ -1,0 +1,254 @@
+"""Search a folder of results for anything that is not a result.
+
+Every file is taken apart by its format; what a format's compartments may hold is listed,
+and everything else is a finding (an allow-list: what nobody thought of is found as well).
+Texts may hold the words that medrecon itself writes. Not looked at is what a picture
+*shows*: annotation that the scanner burned into the pixels, and, unless it is said, a face.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from medrecon.privacy import containers
+from medrecon.privacy.finding import Finding, Kind
+from medrecon.privacy.page import Page
+from medrecon.privacy.vocabulary import licence_texts, script_words, strange, vocabulary, words_of
+
+Seen = containers.Seen
+Reader = Callable[[bytes, "_Allowed"], Iterator[Seen]]
+
+DICOM_MAGIC = b"DICM"
+NRRD_END = b"\n\n"
+PLY_END = b"end_header\n"
+# Integers of JSON that may be large: counts, and times in seconds since 1970.
+LARGEST_COUNT = 10**10
+
+
+class _Allowed:
+    """Words that texts may hold: medrecon's, and those of the models it ran."""
+
+    def __init__(self, more: frozenset[str]) -> None:
+        self.more = more
+
+    def text(self, place: str, text: str) -> Iterator[Seen]:
+        for value in strange(text, vocabulary(), more=self.more):
+            yield place, Kind.STRANGE, value
+
+    def code(self, text: str) -> Iterator[Seen]:
+        unknown = words_of(text) - script_words()
+        for word in sorted(unknown):
+            yield "script or style", Kind.STRANGE, word
+
+
+def audit_folder(folder: Path, *, more: frozenset[str] = frozenset()) -> list[Finding]:
+    """Every place in a folder that holds what medrecon would not have written.
+
+    Parameters
+    ----------
+    folder : Path
+        A run, a batch, or anything that holds them.
+    more : frozenset of str
+        Further words in lower case that may occur, such as labels of installed models.
+
+    Returns
+    -------
+    list of Finding
+        In order of the files' names; empty if there is nothing to object to.
+    """
+    allowed = _Allowed(more)
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
+        shown = _masked(path.relative_to(folder), allowed)
+        found += [
+            Finding(shown, "name", kind, value)
+            for part in path.relative_to(folder).parts
+            for _, kind, value in allowed.text("name", part)
+        ]
+        found += [Finding(shown, *seen) for seen in _audit_file(path, allowed)]
+    return found
+
+
+def _masked(name: Path, allowed: _Allowed) -> str:
+    parts = [p if not list(allowed.text("name", p)) else "‹name›" for p in name.parts]
+    return "/".join(parts)
+
+
+def _audit_file(path: Path, allowed: _Allowed) -> Iterator[Seen]:
+    if path.is_symlink() or not path.is_file():
+        yield "file", Kind.STRUCTURE, "a link or device"
+        return
+    content = path.read_bytes()
+    if content[128:132] == DICOM_MAGIC:
+        yield "file", Kind.IDENTITY, ""
+        return
+    reader = _reader(path.name.lower())
+    if reader is None:
+        if content:
+            yield "file", Kind.UNKNOWN, ""
+        return
+    try:
+        yield from reader(content, allowed)
+    except (
+        ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile,
+        ElementTree.ParseError,
+    ) as error:  # fmt: skip
+        yield "file", Kind.STRUCTURE, f"cannot be taken apart: {type(error).__name__}"
+
+
+def _reader(name: str) -> Reader | None:
+    for suffix, reader in READERS.items():
+        if name.endswith(suffix):
+            return reader
+    return None
+
+
+def _json(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    yield from _tree(json.loads(content), allowed, "")
+
+
+def _json_lines(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    for line in content.splitlines():
+        try:
+            tree = json.loads(line)
+        except ValueError:
+            yield from allowed.text("torn line", line.decode("utf-8", "replace"))
+            continue
+        yield from _tree(tree, allowed, "")
+
+
+def _tree(value: Any, allowed: _Allowed, place: str) -> Iterator[Seen]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            wrong = list(allowed.text(f"key in {place or 'the object'}", key))
+            yield from wrong
+            yield from _tree(inner, allowed, f"{place}.{'‹key›' if wrong else key}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _tree(inner, allowed, place)
+    elif isinstance(value, str):
+        yield from allowed.text(place or "text", value)
+    elif isinstance(value, int) and abs(value) > LARGEST_COUNT:
+        yield place, Kind.STRANGE, str(value)
+
+
+def _text(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    yield from allowed.text("text", content.decode("utf-8"))
+
+
+def _table(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    """A CSV, cell by cell."""
+    for row in csv.reader(io.StringIO(content.decode("utf-8"))):
+        for cell in row:
+            yield from allowed.text("cell", cell)
+
+
+def _numbers_and_text(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    """OBJ and XYZ: long numbers are coordinates, so only words are looked at."""
+    text = re.sub(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", " ", content.decode("utf-8"))
+    yield from allowed.text("text", text)
+
+
+def _page(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    page = Page(content.decode("utf-8"))
+    for place, text in page.texts:
+        if text.strip() not in licence_texts():
+            yield from allowed.text(place, text)
+    for code in page.code:
+        yield from allowed.code(code)
+    for tree in page.trees:
+        yield from _tree(tree, allowed, "data")
+    for picture in page.pictures:
+        yield from containers.png(picture)
+    for packed in page.packed:
+        yield from containers.packed(packed)
+
+
+def _png(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    yield from containers.png(content)
+
+
+def _nifti(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    yield from containers.nifti(content)
+
+
+def _nifti_gz(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    inner, seen = containers.gzip(content)
+    yield from seen
+    yield from containers.nifti(inner)
+
+
+def _nrrd(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    head, _, data = content.partition(NRRD_END)
+    for line in head.decode("utf-8").splitlines():
+        key, mark, value = line.partition(":=")
+        if mark and value.startswith("{"):
+            yield from _tree(json.loads(value), allowed, key)
+        elif not re.fullmatch(r"[\w ]+: [-+\d.e(), ]+", line):
+            yield from allowed.text("header", line)
+    if data[:2] == b"\x1f\x8b":
+        yield from containers.gzip(data)[1]
+
+
+def _stl(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    yield from containers.stl(content)
+
+
+def _threemf(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    seen, texts = containers.threemf(content)
+    yield from seen
+    for place, text in texts:
+        yield from allowed.text(place, text)
+
+
+def _glb(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    seen, tree = containers.glb(content)
+    yield from seen
+    yield from _tree(tree, allowed, "scene")
+
+
+def _ply(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    head, mark, _ = content.partition(PLY_END)
+    if not mark:
+        yield "header", Kind.STRUCTURE, ""
+    for line in head.decode("ascii", "replace").splitlines():
+        if not re.fullmatch(r"element \w+ \d+", line):
+            yield from allowed.text("header", line)
+
+
+def _key(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+    if not re.fullmatch(rb"[0-9a-f]{64}\n", content):
+        yield "file", Kind.STRUCTURE, ""
+
+
+READERS: dict[str, Reader] = {
+    ".nii.gz": _nifti_gz,
+    ".nii": _nifti,
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".html": _page,
+    ".png": _png,
+    ".nrrd": _nrrd,
+    ".stl": _stl,
+    ".3mf": _threemf,
+    ".glb": _glb,
+    ".gltf": _json,
+    ".ply": _ply,
+    ".tsv": _text,
+    ".ctbl": _text,
+    ".csv": _table,
+    ".obj": _numbers_and_text,
+    ".mtl": _numbers_and_text,
+    ".xyz": _numbers_and_text,
+    "batch.key": _key,
+}
