@@ -1,4 +1,4 @@
-"""`report`: the page of a run, written again."""
+"""`view` and `report`: look at a run, and write its page again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,69 @@ from typing import Annotated
 
 import typer
 
+from medrecon.errors import UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
+    app.command("view")(view)
     app.command("report")(report)
+
+
+def view(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN…",
+            help="Run folders (two stand side by side), mesh files, and one image or DICOM folder.",
+        ),
+    ],
+    offscreen: Annotated[
+        Path | None,
+        typer.Option("--offscreen", metavar="FILE", help="Draw into a .png or .html instead."),
+    ] = None,
+    view_file: Annotated[
+        Path | None,
+        typer.Option("--view", metavar="FILE", help="Begin with this saved view; w saves there."),
+    ] = None,
+    keys: Annotated[
+        str | None,
+        typer.Option("--keys", metavar="a,b", help="Keys to press first, for example s,2,A."),
+    ] = None,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Deviation and uncertainty of every mesh, in mm.")
+    ] = False,
+    size: Annotated[str, typer.Option("--size", help="Width and height.")] = "1600x1000",
+    series: opt.Series = None,
+    modality: opt.DeclaredModality = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Look at a run, meshes, an image: turn, cut, measure, compare. h shows the keys."""
+    from medrecon.options import LoadOptions
+    from medrecon.recipes import view as viewer
+    from medrecon_cli.road import modality_of
+
+    load = LoadOptions(series=series, modality=modality_of(modality))
+    content = viewer.collect(sources, errors=errors, load=load)
+    file = view_file or Path("medrecon-view.json")
+    restore = view_file is not None and view_file.is_file()
+    pressed, pixels = opt.names_of(keys) or (), _size(size)
+    if offscreen is not None:
+        viewer.draw(content, offscreen, view_file=file, restore=restore, keys=pressed, size=pixels)
+        Terminal(quiet=quiet).say(f"written to {offscreen}")
+        return
+    here = Path.cwd()
+    viewer.show(content, view_file=file, pictures=here, restore=restore, keys=pressed, size=pixels)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 8192):
+        raise UsageError(f"--size {text}; something like 1600x1000 expected")
+    return int(width), int(height)
 
 
 def report(

@@ -1,4 +1,4 @@
-"""The grid that a page's slices lie on: axes nearest to L, P and S, not too fine."""
+"""The grid that slices are shown on: axes nearest to L, P and S, not too fine."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from itertools import permutations
 
 import numpy as np
 
-from medrecon.core import Geometry, Volume
-from medrecon.core.geometry import FloatArray
-from medrecon.resampling import resample_volume
-
-LONGEST_AXIS = 320
-"""Pixels along an axis at most: a chest CT's slices are then some 5 MB in the page."""
+from medrecon.core.geometry import FloatArray, Geometry
 
 
-def display_volume(volume: Volume, longest_axis: int = LONGEST_AXIS) -> Volume:
-    """The image on `display_grid`, linearly interpolated."""
-    return resample_volume(volume, display_grid(volume.geometry, longest_axis))
-
-
-def display_grid(geometry: Geometry, longest_axis: int = LONGEST_AXIS) -> Geometry:
+def display_grid(geometry: Geometry, longest_axis: int) -> Geometry:
     """A grid over the same centres whose axes run to about L, P and S.
 
     Axes are swapped and turned, never tilted: a slice of an oblique scan is still a

@@ -16,13 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import HuStatus, Modality, Volume
+from medrecon.core.canonical import display_grid
 from medrecon.core.volume import ImageArray
 from medrecon.core.windows import percentiles, windows_of
-from medrecon.report.canonical import display_volume
+from medrecon.resampling import resample_volume
 
 # HU and grey level, joined by straight lines.
 _CT_CURVE = ((-1024.0, 0.0), (-200.0, 80.0), (300.0, 212.0), (1500.0, 248.0), (3071.0, 255.0))
 JPEG_QUALITY = 78
+LONGEST_AXIS = 320
+"""Pixels along an axis at most: a chest CT's slices are then some 4 MB in the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class PackedSlices:
 
 def pack_slices(volume: Volume) -> PackedSlices:
     """The volume as frames on the display grid."""
-    shown = display_volume(volume)
+    shown = resample_volume(volume, display_grid(volume.geometry, LONGEST_AXIS))
     curve = curve_of(volume)
     frames = [
         imagecodecs.jpeg8_encode(frame, level=JPEG_QUALITY, optimize=True)

@@ -18,7 +18,7 @@ from medrecon.report.display import DisplayMesh, display_meshes
 from medrecon.report.frames import PackedSlices, pack_slices
 from medrecon.report.packing import PackedMesh, pack_mesh
 from medrecon.report.scripts import Script, scripts
-from medrecon.report.words import Summary, facts, parameters, structure_rows, summary
+from medrecon.report.words import facts, parameters, structure_rows, summary
 
 
 def write_report(
@@ -53,25 +53,14 @@ def write_report(
     edits : sequence of mapping
         Edits in the order they were made, each with `what` and `change`.
     """
-    shown = display_meshes([m for m in meshes if len(m.faces)])
-    packed = [pack_mesh(d.mesh) for d in shown]
-    slices = None if volume is None else pack_slices(volume)
-    words: Summary = summary(quality["meshes"])
-    code = scripts() if shown or slices else ()
-    page = _template().render(
+    page = _template("report.html.j2").render(
+        **_viewer(meshes, volume, wanted=bool(meshes) or volume is not None),
         run=run,
-        summary=words,
+        summary=summary(quality["meshes"]),
         rows=structure_rows(statistics["structures"], quality["meshes"]),
         facts=facts(run),
         parameters=parameters(run.get("options", {})),
         picture=_data_uri(preview),
-        parts=_controls(shown),
-        deviation_mm=max((d.deviation_mm for d in shown), default=0.0),
-        blocks=[Markup(p.data) for p in packed],
-        content=_json(_content(shown, packed, slices)),
-        frames=None if slices is None else Markup(slices.data),
-        scripts=[Markup(script.text) for script in code],
-        policy=_policy(code),
         approval=approval,
         edits=edits,
     )
@@ -79,7 +68,29 @@ def write_report(
         stream.write(page.encode())
 
 
-def _template() -> Any:
+def scene_page(meshes: Sequence[Mesh], volume: Volume | None) -> str:
+    """A page with the scene and the slices alone."""
+    return str(_template("scene.html.j2").render(**_viewer(meshes, volume, wanted=True)))
+
+
+def _viewer(meshes: Sequence[Mesh], volume: Volume | None, *, wanted: bool) -> dict[str, Any]:
+    """What `viewer.html.j2` and `blocks.html.j2` are filled with."""
+    shown = display_meshes([m for m in meshes if len(m.faces)])
+    packed = [pack_mesh(d.mesh) for d in shown]
+    slices = None if volume is None else pack_slices(volume)
+    code = scripts() if wanted else ()
+    return {
+        "parts": _controls(shown),
+        "deviation_mm": max((d.deviation_mm for d in shown), default=0.0),
+        "blocks": [Markup(p.data) for p in packed],
+        "content": _json(_content(shown, packed, slices)),
+        "frames": None if slices is None else Markup(slices.data),
+        "scripts": [Markup(script.text) for script in code],
+        "policy": _policy(code),
+    }
+
+
+def _template(name: str) -> Any:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("medrecon.report", room) for room in ("web", "vendor")]),
         autoescape=True,
@@ -88,7 +99,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["words"] = in_words
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _controls(shown: Sequence[DisplayMesh]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, Volume
-from medrecon.report.canonical import display_grid
+from medrecon.core.canonical import display_grid
 from medrecon.report.display import display_meshes
 from medrecon.report.frames import levels, pack_slices
 from medrecon.report.packing import pack_mesh
@@ -65,7 +65,7 @@ def test_slices_are_turned_to_the_patients_axes_and_not_tilted():
     # A sagittal series: i runs to the back (P), j to the feet (−S), k to the right (−L).
     direction = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
     source = Geometry((40, 50, 20), (0.7, 0.8, 3.0), (30.0, -10.0, 100.0), direction)
-    grid = display_grid(source)
+    grid = display_grid(source, longest_axis=320)
     assert grid.shape == (20, 40, 50)
     assert grid.spacing_mm == pytest.approx((3.0, 0.7, 0.8))
     assert np.allclose(grid.direction, np.eye(3))

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 import trimesh
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkIOImage import vtkPNGReader
+from pictures import pixels
 
 from medrecon.core import Label, Mesh
 from medrecon.view import preview
@@ -21,17 +20,6 @@ def ball(label: Label, x_mm: float) -> Mesh:
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=20.0)
     sphere.apply_translation((x_mm, 0, 0))
     return Mesh(sphere.vertices, sphere.faces, label)
-
-
-def pixels(path) -> np.ndarray:
-    """(row, column, 3) with row 0 at the top."""
-    reader = vtkPNGReader()
-    reader.SetFileName(str(path))
-    reader.Update()
-    image = reader.GetOutput()
-    width, height, _ = image.GetDimensions()
-    flat = vtk_to_numpy(image.GetPointData().GetScalars())
-    return flat.reshape(height, width, -1)[::-1, :, :3].astype(int)
 
 
 def mean_column(picture: np.ndarray, channel: int) -> float:
