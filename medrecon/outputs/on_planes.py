@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from medrecon.core import Geometry, SoftField
 from medrecon.core.geometry import FloatArray
+from medrecon.core.trilinear import sample_with_gradient
 from medrecon.quality.coverage import coverage
 from medrecon.resampling import sample_field
 from medrecon.surface.contours import zero_contours
@@ -108,8 +109,10 @@ def outlines(field: SoftField, planes: Sequence[Plane]) -> Iterator[Outline]:
         if window is None:
             continue
         grid = _in_plane(field.grid, plane, window)
-        values = sample_field(field, grid)[:, :, 0]
-        for loop in keyholes(zero_contours(values)):
+        loops = zero_contours(sample_field(field, grid)[:, :, 0])
+        if not _on_samples(field.geometry, grid):
+            loops = [_onto_zero(field, grid, loop) for loop in loops]
+        for loop in keyholes(loops):
             index = np.column_stack([loop, np.zeros(len(loop))])
             yield Outline(n, grid.mm_from_index(index))
 
@@ -126,6 +129,41 @@ def slab_sum_ml(lines: Sequence[Outline], planes: Sequence[Plane]) -> float:
         area = abs(float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())) / 2
         total += area * sum(planes[line.plane].slab_mm)
     return total / 1000
+
+
+def _on_samples(block: Geometry, grid: Geometry) -> bool:
+    """Whether the plane's samples are the field's own."""
+    index = block.index_from_mm(grid.mm_from_index([[0, 0, 0], [1, 0, 0], [0, 1, 0]]))
+    on_them = np.abs(index - np.rint(index)).max() < 1e-4
+    return bool(on_them and (np.abs(np.diff(index, axis=0)).sum(axis=1) < 2.001).all())
+
+
+# Newton steps that bring a point onto the field's own zero, and the longest of them, in
+# samples: a line between two samples is off by a tenth of one at most.
+_STEPS, _LONGEST_STEP = 4, 0.1
+
+
+def _onto_zero(field: SoftField, grid: Geometry, loop: FloatArray) -> FloatArray:
+    """The points of a loop moved in their plane to where the field itself is zero.
+
+    Samples in a plane that are not the field's own see it straight between them, which it
+    is not. Points beyond the plane's outermost samples stay.
+    """
+    block = field.geometry
+    turn = np.linalg.solve(block.affine_lps[:3, :3], grid.affine_lps[:3, :2])
+    last = np.asarray(grid.shape[:2]) - 1
+    free = ((loop >= 0) & (loop <= last)).all(axis=1)
+    moved = loop.copy()
+    for _ in range(_STEPS):
+        points = grid.mm_from_index(np.column_stack([moved, np.zeros(len(moved))]))
+        value, gradient = sample_with_gradient(field.values, block.index_from_mm(points))
+        slope = gradient @ turn
+        size = np.maximum((slope * slope).sum(axis=1), 1e-12)
+        step = -(value / size)[:, None] * slope
+        length = np.linalg.norm(step, axis=1)
+        step *= (np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-12)) * free)[:, None]
+        moved += step
+    return moved
 
 
 Window = tuple[tuple[int, int], tuple[int, int]]

@@ -77,17 +77,18 @@ def _bridges(loops: Sequence[Loop], holes: Sequence[int]) -> dict[tuple[int, int
 
 
 class _Rows:
-    """Sides sorted by the row of cells that they lie in: each is within one."""
+    """Sides sorted by their lower end: each is hardly longer than a cell."""
 
     def __init__(self, start: Loop, end: Loop) -> None:
         low = np.minimum(start[:, 1], end[:, 1])
         self._order = np.argsort(low, kind="stable")
         self._low = low[self._order]
         self._start, self._end = start[:, 1], end[:, 1]
+        self._longest = float(np.abs(end - start)[:, 1].max()) * 1.001
 
     def crossing(self, j: float) -> npt.NDArray[np.intp]:
         """Sides that cross the line at j; of two that meet on it, one."""
-        first, last = np.searchsorted(self._low, [j - 1.001, j], side="right")
+        first, last = np.searchsorted(self._low, [j - self._longest, j], side="right")
         near = self._order[first:last]
         found: npt.NDArray[np.intp] = near[(self._start[near] > j) != (self._end[near] > j)]
         return found
