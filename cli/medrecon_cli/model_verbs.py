@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from medrecon.models import Manifest
+
+MOST_NAMES = 12
+
+AcceptLicense = Annotated[
+    bool, typer.Option("--accept-license", help="Agree to the weights' licence; done once.")
+]
 Name = Annotated[str, typer.Argument(metavar="NAME|DIR", help="A model's name or folder.")]
 
 
@@ -30,8 +38,9 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(as_json: opt.Json = False, verbose: opt.Verbose = False) -> None:
-    """Every installed model."""
+    """Every installed model, and the known ones that could be pulled."""
     from medrecon.models import store
+    from medrecon.models.known import known_models
 
     terminal = Terminal(as_json=as_json)
     models = [m.manifest for m in store.installed()]
@@ -41,13 +50,25 @@ def list_models(as_json: opt.Json = False, verbose: opt.Verbose = False) -> None
             (
                 m.identity,
                 m.intended_use.value,
-                ", ".join(x.label.name for x in m.labels),
+                _names(m),
                 m.licences.weights,
             )
             for m in models
         ],
     )
-    terminal.result({"models": [m.identity for m in models]})
+    there = {m.name for m in models}
+    known = [k for name, k in sorted(known_models().items()) if name not in there]
+    for k in known:
+        terminal.say(f"could be pulled: {k.name} {k.version}, {k.title}; {k.weights_licence}")
+    terminal.result(
+        {"models": [m.identity for m in models], "could_be_pulled": [k.name for k in known]}
+    )
+
+
+def _names(manifest: Manifest) -> str:
+    """The structures of every part; how many where they are many."""
+    names = [x.label.name for part in manifest.every_part for x in part.labels]
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} structures"
 
 
 def show(name: Name, verbose: opt.Verbose = False) -> None:
@@ -68,22 +89,32 @@ def verify(name: Name, verbose: opt.Verbose = False) -> None:
 
 
 def add(
-    source: Annotated[Path, typer.Argument(metavar="DIR|ZIP", help="A model or MONAI bundle.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|ZIP…",
+            help="A model, MONAI bundle or nnU-Net v2 results; several are one model's parts.",
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option("--name", help="What to call it; needed for several parts.")
+    ] = "",
+    accept_license: AcceptLicense = False,
     force: opt.Force = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Install a model by hand; nothing that comes with it is executed."""
     from medrecon.models import install
+    from medrecon.models.terms import Terms
 
-    model = install.add(source, replace=force)
+    terms = Terms(accepted=accept_license)
+    model = install.add(sources, name=name, terms=terms, replace=force)
     Terminal().say(f"{model.manifest.identity} installed: {model.manifest.intended_use.value}")
 
 
 def pull(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A known model.")],
-    accept_license: Annotated[
-        bool, typer.Option("--accept-license", help="Agree to the weights' licence.")
-    ] = False,
+    accept_license: AcceptLicense = False,
     no_progress: opt.NoProgress = False,
     verbose: opt.Verbose = False,
 ) -> None:

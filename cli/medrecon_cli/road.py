@@ -197,8 +197,27 @@ def _new_folder() -> Path:
 def _tell(run: Run, terminal: Terminal) -> None:
     for warning in run.provenance.warnings:
         terminal.warn(warning)
+    for words in models_said(run):
+        terminal.say(words)
     terminal.say(f"written to {run.folder}")
     terminal.result(run.summary())
+
+
+def models_said(run: Run) -> list[str]:
+    """Which network ran, why, what it may be used for, and what could be pulled for more."""
+    said = []
+    for step in run.provenance.steps:
+        noted = step.figures
+        if "why" not in noted:
+            continue
+        if noted.get("model") is None:
+            said.append(f"no network: {noted['why']}")
+        else:
+            said.append(f"network {noted['model']} for {noted['use']}: {noted['why']}")
+        more = noted.get("could_be_pulled")
+        if isinstance(more, list) and more:
+            said.append(f"more with medrecon models pull: {', '.join(map(str, more))}")
+    return list(dict.fromkeys(said))
 
 
 def _tell_meshes(run: Run, terminal: Terminal) -> None:

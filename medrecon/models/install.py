@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from medrecon.errors import (
     ArchiveError,
     ModelError,
     ModelMissingError,
+    ModelUntrustedError,
     OutputError,
     OutputExistsError,
     UsageError,
@@ -216,6 +218,7 @@ def _stage_zip(source: Path, staged: Path) -> None:
     """Members are read by exact name and written under fixed names: no path is followed."""
     try:
         with zipfile.ZipFile(source) as archive:
+            _require_tame(archive, source.name)
             if _stage_bundle_zip(archive, staged) or _stage_nnunet_zip(archive, staged):
                 return
             base = _base(archive, source.name)
@@ -228,6 +231,23 @@ def _stage_zip(source: Path, staged: Path) -> None:
                     _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArchiveError(f"{source.name} cannot be read as a zip: {error}") from error
+
+
+def _require_tame(archive: zipfile.ZipFile, name: str) -> None:
+    """Refuse a zip made to write elsewhere: nothing of it would be, but it is no model.
+
+    Raises
+    ------
+    ModelUntrustedError
+        Names the first member that leads out of the archive or is a link.
+    """
+    for member in archive.infolist():
+        parts = member.filename.replace("\\", "/").split("/")
+        outside = ".." in parts or parts[0] == "" or ":" in parts[0]
+        if outside or stat.S_ISLNK(member.external_attr >> 16):
+            raise ModelUntrustedError(
+                f"{name} holds {member.filename[:80]!r}, which leads out of it or is a link"
+            )
 
 
 def _stage_bundle_zip(archive: zipfile.ZipFile, staged: Path) -> bool:

@@ -90,7 +90,7 @@ def test_a_ct_without_a_model_says_why_none_ran_and_what_could_be_pulled(folder:
 
 def test_an_mr_without_a_model_is_refused_and_says_what_could_be_pulled(folder: Path) -> None:
     mr = volume(Acquisition(Modality.MR))
-    with pytest.raises(ModelMissingError, match="brats_mri_segmentation.*could be pulled"):
+    with pytest.raises(ModelMissingError, match=r"brats_mri_segmentation.*could be pulled"):
         run_networks(mr, SegmentOptions(device="cpu"), Recorder())
 
 
