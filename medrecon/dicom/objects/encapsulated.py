@@ -13,6 +13,7 @@ from medrecon.core import Label
 from medrecon.dicom.objects import modules
 from medrecon.dicom.objects.colour import cielab_from_srgb
 from medrecon.dicom.objects.modules import Making
+from medrecon.dicom.objects.quiet import without_remarks
 from medrecon.dicom.objects.source import SourceSeries
 from medrecon.dicom.objects.writing import write_object
 
@@ -64,6 +65,7 @@ class Model:
     segmenter: str = modules.TISSUE_ENGINE
 
 
+@without_remarks()
 def write_model(stream: IO[bytes], model: Model, source: SourceSeries, making: Making) -> None:
     """Write one mesh; all meshes of a run share a series and a model group.
 

@@ -28,17 +28,19 @@ def read_segmentation(path: Path, *, limits: Limits | None = None) -> ReadSegmen
         As `open_object` and the readers raise them.
     """
     from medrecon.dicom.objects.opening import open_object
+    from medrecon.dicom.objects.quiet import without_remarks
     from medrecon.dicom.objects.rtstruct_read import read_rtstruct
     from medrecon.dicom.objects.seg_read import read_seg
 
     budgets = limits or Limits()
-    ds = open_object(path, budgets)
-    kind = ds.get("SOPClassUID")
     try:
-        if kind in SEGMENTATIONS:
-            return read_seg(ds, budgets)
-        if kind == STRUCTURE_SET:
-            return read_rtstruct(ds)
+        with without_remarks():
+            ds = open_object(path, budgets)
+            kind = ds.get("SOPClassUID")
+            if kind in SEGMENTATIONS:
+                return read_seg(ds, budgets)
+            if kind == STRUCTURE_SET:
+                return read_rtstruct(ds)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         name = type(error).__name__
         raise DamagedInputError(f"an object whose attributes contradict it ({name})") from None

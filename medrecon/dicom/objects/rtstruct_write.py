@@ -14,6 +14,7 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from medrecon.core import Label
 from medrecon.dicom.objects import modules
 from medrecon.dicom.objects.modules import Making
+from medrecon.dicom.objects.quiet import without_remarks
 from medrecon.dicom.objects.source import SourceSeries
 from medrecon.dicom.objects.writing import write_object
 from medrecon.errors import UsageError
@@ -49,6 +50,7 @@ class Region:
     segmenter: str = modules.TISSUE_ENGINE
 
 
+@without_remarks()
 def write_rtstruct(
     stream: IO[bytes], regions: Sequence[Region], source: SourceSeries, making: Making
 ) -> None:

@@ -18,9 +18,10 @@ from medrecon.core import Label
 from medrecon.dicom.objects import modules
 from medrecon.dicom.objects.colour import cielab_from_srgb
 from medrecon.dicom.objects.modules import Making
+from medrecon.dicom.objects.quiet import without_remarks
 from medrecon.dicom.objects.source import WHO, SourceSeries
 from medrecon.dicom.objects.writing import write_object
-from medrecon.errors import GeometryError, UsageError
+from medrecon.errors import DamagedInputError, GeometryError, UsageError
 
 HIGHEST = 255
 """Maximum Fractional Value: what a voxel that is wholly inside holds."""
@@ -54,6 +55,7 @@ class Segment:
     segmenter: str = modules.TISSUE_ENGINE
 
 
+@without_remarks()
 def write_seg(
     stream: IO[bytes],
     segments: Sequence[Segment],
@@ -82,7 +84,14 @@ def write_seg(
     _check(segments, source)
     if kind is SegKind.LABELMAP:
         segments = sorted(segments, key=lambda s: s.label.index)
-    ds = _build(segments, source, making, kind)
+    try:
+        ds = _build(segments, source, making, kind)
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = type(error).__name__
+        raise DamagedInputError(
+            f"the source's header holds something that no SEG can repeat ({reason}); "
+            "try --deidentify, which leaves all but its geometry out"
+        ) from error
     _settle(ds, source, making, kind)
     write_object(modules.with_meta(ds, ExplicitVRLittleEndian), stream)
 

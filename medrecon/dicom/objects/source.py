@@ -16,6 +16,7 @@ from pydicom.uid import UID
 from medrecon.core import Geometry
 from medrecon.dicom.geometry import Layout
 from medrecon.dicom.limits import Limits
+from medrecon.dicom.objects.quiet import without_remarks
 from medrecon.dicom.series import Series
 from medrecon.dicom.slices import Slice
 from medrecon.dicom.sources import Source
@@ -161,6 +162,7 @@ def open_source(
     return SourceSeries(tuple(planes))
 
 
+@without_remarks()
 def deidentified(source: SourceSeries, key: str) -> SourceSeries:
     """The same planes under a pseudonym, with other UIDs and without dates.
 
@@ -200,8 +202,9 @@ def _header(source: Source, length: int, limits: Limits) -> Dataset:
             f"a header of {length >> 20} MiB; at most {limits.header_bytes >> 20} are read"
         )
     try:
-        found = pydicom.dcmread(BytesIO(source.head(length)), stop_before_pixels=True, force=True)
-        return _allowed(found)
+        with without_remarks():
+            stream = BytesIO(source.head(length))
+            return _allowed(pydicom.dcmread(stream, stop_before_pixels=True, force=True))
     except (InvalidDicomError, ValueError, TypeError, AttributeError, KeyError, EOFError) as error:
         kind = type(error).__name__
         raise UnreadableInputError(f"a header of the source cannot be parsed ({kind})") from None
