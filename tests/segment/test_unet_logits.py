@@ -203,3 +203,19 @@ def test_keeping_only_the_largest_logits_moves_no_surface() -> None:
         # float16 near a logit of 15 has steps of 2⁻⁷, so the difference of two is off by
         # at most 2⁻⁷; the kernel's weights sum to at most 1.5 in absolute value along an axis.
         assert np.abs(a.values - b.values).max() < 2**-7 * 1.5**3
+
+
+def test_nothing_is_found_beyond_a_cropped_grid() -> None:
+    image = Geometry((30, 30, 30), (1.0, 1.0, 1.0), (0, 0, 0))
+    # The network saw 9 ≤ x < 21 only: voxels of 1.5 mm whose first centre lies at 9.75 − ½.
+    grid = Geometry((8, 20, 20), (1.5, 1.5, 1.5), (9.25, 0.25, 0.25))
+    ball = inside_mm(grid, np.array([15.0, 15.0, 15.0]), 10.0)
+    logits = LogitMap(AllLogits(np.stack([np.zeros_like(ball), ball])), grid, Head.SOFTMAX, True)
+    (field,), _ = fields_from_logits(logits, image, [ModelLabel(1, BIG)])
+    inside = np.argwhere(field.values > 0) + field.start
+    # Edges at 8.5 and 20.5 mm.
+    assert (inside[:, 0].min(), inside[:, 0].max()) == (9, 20)
+    # The surface at the cut runs half way to the next voxel, and nothing touches the block.
+    middle = field.values[:, 15 - field.start[1], 15 - field.start[2]]
+    assert middle[0] == -middle[1]
+    assert all((field.values.take(end, axis) < 0).all() for axis in range(3) for end in (0, -1))
