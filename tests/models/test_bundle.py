@@ -342,3 +342,136 @@ def test_plain_arithmetic_is_worked_out() -> None:
     assert config.value("d") == "xy"
     assert config.value("e") == 3
     assert config.value("nothing", "default") == "default"
+
+
+def changed(**rows: Any) -> dict[str, Any]:
+    return copy.deepcopy(INFERENCE) | rows
+
+
+def chain(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {"_target_": "Compose", "transforms": list(steps)}
+
+
+def test_macros_constants_and_lengths_are_worked_out() -> None:
+    config = BundleConfig(
+        {
+            "size": [96, 96, 96],
+            "dims": "$len(@size)",
+            "again": "%size",
+            "first": "%again#0",
+            "image": "$monai.utils.CommonKeys.IMAGE",
+        }
+    )
+    assert config.value("dims") == 3
+    assert config.value("again") == [96, 96, 96]
+    assert config.value("image") == "image"
+    config.require_harmless()
+
+
+def test_what_a_run_does_not_need_is_not_worked_out(tmp_path: Path) -> None:
+    inference = changed(steps=INFERENCE["preprocessing"]["transforms"])
+    inference["preprocessing"] = {"_target_": "Compose", "transforms": "$@steps"}
+    inference["inferer"]["device"] = "$torch.device('cuda:0')"
+    inference["handlers"] = [
+        {"_target_": "CheckpointLoader", "_disabled_": "$not os.path.exists(@bundle_root)"}
+    ]
+    manifest = read_bundle(write_bundle(tmp_path / "b", inference)).manifest
+    assert manifest.intensity.kind is IntensityKind.WINDOW
+
+
+def test_a_disabled_transform_is_left_out(tmp_path: Path) -> None:
+    inference = changed()
+    inference["preprocessing"]["transforms"][3]["_disabled_"] = True
+    assert read_bundle(write_bundle(tmp_path / "b", inference)).manifest.sampling.spacing_mm is None
+
+
+def test_steps_of_normalisation_follow_one_another(tmp_path: Path) -> None:
+    steps = chain(
+        {"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True},
+        {"_target_": "ScaleIntensityd", "keys": "image", "minv": -1, "maxv": 1},
+        {"_target_": "ScaleIntensityRangePercentilesd", "keys": "image"}
+        | {"lower": 1, "upper": 99, "b_min": 0, "b_max": 2, "clip": True},
+    )
+    manifest = read_bundle(write_bundle(tmp_path / "b", changed(preprocessing=steps))).manifest
+    kinds = [x.kind for x in manifest.intensity.steps]
+    assert kinds == [IntensityKind.ZSCORE, IntensityKind.MINMAX, IntensityKind.PERCENTILE]
+    assert [x.together for x in manifest.intensity.steps] == [False, True, True]
+    # Without Orientationd the image keeps its own axes.
+    assert manifest.sampling.orientation == "ijk"
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1]}, "Spacingd"),
+        ({"_target_": "CropForegroundd", "keys": "image", "margin": 5}, "margin"),
+        ({"_target_": "Lambdad", "keys": "image", "func": "$lambda x: None"}, "Lambdad"),
+    ],
+)
+def test_a_step_in_another_place_or_way_is_refused(
+    tmp_path: Path, step: dict[str, Any], words: str
+) -> None:
+    inference = changed()
+    inference["preprocessing"]["transforms"].append(step)
+    with pytest.raises(
+        ModelUntrustedError, match=rf"transforms#6.*{words}"
+    ):
+        read_bundle(write_bundle(tmp_path / "b", inference))
+
+
+def test_the_largest_part_is_kept_where_the_bundle_keeps_it(tmp_path: Path) -> None:
+    from medrecon.models import Components
+
+    inference = changed()
+    row = {"_target_": "KeepLargestConnectedComponentd", "keys": "pred", "applied_labels": [2]}
+    inference["postprocessing"]["transforms"].append(row)
+    labels = read_bundle(write_bundle(tmp_path / "b", inference)).manifest.labels
+    assert [x.components for x in labels] == [Components.ALL, Components.LARGEST]
+
+
+def test_weights_under_another_name_are_found_where_the_loader_names_them(tmp_path: Path) -> None:
+    inference = changed(
+        checkpointloader={
+            "_target_": "CheckpointLoader",
+            "load_path": "$@bundle_root + '/models/tuned.pt'",
+        }
+    )
+    source = write_bundle(tmp_path / "b", inference)
+    (source / "models/model.pt").rename(source / "models/tuned.pt")
+    assert read_bundle(source).weights_path.name == "tuned.pt"
+
+
+def test_channels_without_names_are_called_by_their_number(tmp_path: Path) -> None:
+    metadata = copy.deepcopy(METADATA)
+    del metadata["network_data_format"]["outputs"]
+    labels = read_bundle(write_bundle(tmp_path / "b", metadata=metadata)).manifest.labels
+    assert [x.label.name for x in labels] == ["label_1", "label_2"]
+
+
+def test_a_licence_that_reserves_uses_must_be_accepted_once(tmp_path: Path) -> None:
+    from medrecon.models.terms import Terms
+
+    source = write_bundle(tmp_path / "b")
+    (source / "docs").mkdir()
+    (source / "docs/data_license.txt").write_text("Weights: CC BY-NC 4.0, see the site.")
+    with pytest.raises(ModelUntrustedError, match=r"CC BY-NC 4\.0.*--accept-license"):
+        add(source, folder=tmp_path / "store")
+    model = add(source, folder=tmp_path / "store", terms=Terms(accepted=True))
+    assert len(model.manifest.licences.accepted) == len("2026-11-21")
+    # What is accepted stays accepted when the model's own folder is added again.
+    again = add(model.folder, folder=tmp_path / "other")
+    assert again.manifest.licences == model.manifest.licences
+
+
+def test_a_known_models_terms_are_written_into_its_manifest(tmp_path: Path) -> None:
+    from medrecon.models.terms import Terms
+
+    source = write_bundle(tmp_path / "b")
+    terms = Terms(accepted=False, weights="data need a registration", required=True)
+    with pytest.raises(ModelUntrustedError, match="data need a registration"):
+        add(source, folder=tmp_path / "store", terms=terms)
+    from dataclasses import replace
+
+    model = add(source, folder=tmp_path / "store", terms=replace(terms, accepted=True))
+    assert model.manifest.licences.weights == "data need a registration"
+    assert model.manifest.licences.accepted
