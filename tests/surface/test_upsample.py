@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from solids import LABEL, field_of, grid, sphere, torus
 
-from medrecon.core import SoftField
+from medrecon.core import Geometry, SoftField
 from medrecon.surface.extract import extract_surface
-from medrecon.surface.upsample import is_thin, upsampled
+from medrecon.surface.upsample import finest, is_thin, upsampled
 from medrecon.surface.validity import judge
 
 
@@ -32,3 +33,46 @@ def test_only_what_a_few_voxels_describe_is_thin():
     tube = extract_surface(field_of(torus((20, 20, 8), 12, 3), grid((41, 41, 17))))
     assert not is_thin(ball, (1, 1, 1))
     assert is_thin(tube, (1, 1, 1))
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+def test_samples_between_samples_are_where_an_oblique_sheared_grid_says(mirror):
+    # Turned about two axes, sheared as under gantry tilt, left- or right-handed.
+    c, s = np.cos(0.5), np.sin(0.5)
+    turned = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, c, -s], [0, s, c]]
+    affine = np.eye(4)
+    affine[:3, :3] = turned @ [[0.7, 0, 0], [0, 0.8, 0.3], [0, 0, 1.9 * mirror]]
+    affine[:3, 3] = (-310.5, 122.25, 987.75)
+    geometry = Geometry.from_affine(affine, (12, 11, 10))
+    middle = geometry.mm_from_index([[5.4, 5.1, 4.6]])[0]
+    # A quadratic of the position in mm: Keys' cubic passes through it exactly, so the
+    # value at each new centre is the function's at that centre's own LPS position.
+    bend = np.array([[0.02, 0.01, 0], [0, -0.03, 0.02], [0, 0, 0.01]])
+
+    def function(points):
+        p = points - middle
+        return 1.5 + p @ (0.4, -0.2, 0.3) + np.einsum("ni,ij,nj->n", p, bend, p)
+
+    finer = upsampled(field_of(function, geometry))
+    assert finer.grid.shape == (24, 22, 20)
+    assert np.allclose(np.sort(finer.grid.spacing_mm), np.sort(geometry.spacing_mm) / 2)
+    inner = np.stack(np.meshgrid(*(np.arange(3, n - 3) for n in finer.grid.shape)), -1)
+    index = inner.reshape(-1, 3)
+    expected = function(finer.grid.mm_from_index(index))
+    # Values next to zero are moved away from it, by 1e-4 of the largest.
+    plain = np.abs(expected) > 2e-4 * np.abs(finer.values).max()
+    assert np.abs(finer.values[tuple(index.T)] - expected)[plain].max() < 1e-5
+
+
+def test_the_surface_of_the_finer_field_stays_in_place_on_an_oblique_grid():
+    turned = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turned * (0.9, 0.9, 1.2), (200, -300, 1500)
+    geometry = Geometry.from_affine(affine, (22, 22, 18))
+    centre = geometry.mm_from_index([[10.3, 10.8, 8.6]])[0]
+    field = field_of(sphere(centre, 5), geometry)
+    fine, surface = finest(field, extract_surface(field))
+    assert fine.grid.shape == (44, 44, 36)
+    away = np.linalg.norm(surface.vertices_mm - centre, axis=1) - 5
+    assert np.abs(away.mean()) < 0.01
+    assert np.abs(surface.centroid_mm - centre).max() < 2e-3
