@@ -61,7 +61,7 @@ def test_samples_between_samples_are_where_an_oblique_sheared_grid_says(mirror):
     expected = function(finer.grid.mm_from_index(index))
     # Values next to zero are moved away from it, by 1e-4 of the largest.
     plain = np.abs(expected) > 2e-4 * np.abs(finer.values).max()
-    assert np.abs(finer.values[tuple(index.T)] - expected)[plain].max() < 1e-5
+    assert np.abs(finer.values[tuple(index.T)] - expected)[plain].max() < 3e-5
 
 
 def test_the_surface_of_the_finer_field_stays_in_place_on_an_oblique_grid():
