@@ -101,13 +101,10 @@ def fetch(
     wanted = Wanted(study, series, accession)
     if only_list:
         found = list_series(archive, wanted)
-        rows = [
-            (s.series, s.modality, "" if s.instances is None else str(s.instances)) for s in found
-        ]
+        rows = [(s.series, s.modality, str(s.instances or "")) for s in found]
         terminal.table(("series", "modality", "objects"), rows)
-        terminal.result(
-            {"series": [{"uid": r[0], "modality": r[1], "objects": r[2]} for r in rows]}
-        )
+        listed = [{"uid": s.series, "modality": s.modality, "objects": s.instances} for s in found]
+        terminal.result({"series": listed})
         return
     if output is None:
         raise UsageError("name the folder to write with --output")

@@ -158,7 +158,7 @@ class DicomWeb:
     ) -> Iterator[HTTPResponse]:
         request = urllib.request.Request(self._archive.url + path, headers=headers)
         if body is not None:
-            request.method, request.data = "POST", body  # type: ignore[assignment]
+            request.method, request.data = "POST", body
         for name, value in _authorization(self._archive).items():
             request.add_unredirected_header(name, value)
         kind: Kind = RemoteInputError if body is None else RemoteOutputError

@@ -127,15 +127,16 @@ def _serve(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 
 def _forward(plain: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    with suppress(OSError), plain:
-        with (
-            context.wrap_socket(plain, server_side=True) as outer,
-            socket.create_connection(("127.0.0.1", port)) as inner,
-        ):
-            back = threading.Thread(target=_pump, args=(inner, outer), daemon=True)
-            back.start()
-            _pump(outer, inner)
-            back.join()
+    with (
+        suppress(OSError),
+        plain,
+        context.wrap_socket(plain, server_side=True) as outer,
+        socket.create_connection(("127.0.0.1", port)) as inner,
+    ):
+        back = threading.Thread(target=_pump, args=(inner, outer), daemon=True)
+        back.start()
+        _pump(outer, inner)
+        back.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
