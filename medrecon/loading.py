@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # The default grid of volume.nii.gz follows the pixels, within what is useful to look at.
 FINEST_ISO_MM = 0.5
 COARSEST_ISO_MM = 1.5
+BURNED_IN = (
+    "the header says that annotation is burned into the pixels (0028,0301): the image and its "
+    "slices in the report may show the patient's name"
+)
 
 
 def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder) -> Volume:
@@ -31,7 +35,25 @@ def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder
             volume = images.read_image(path, modality=options.modality, frame=options.frame)
     else:
         volume = _read_dicom(path, options, log)
-    return verify_hu(volume)
+    if volume.acquisition.burned_in:
+        log.warn(BURNED_IN)
+    volume = verify_hu(volume)
+    return _without_face(volume, log) if options.deface else volume
+
+
+def _without_face(volume: Volume, log: Recorder) -> Volume:
+    """The image without the face that it shows; as it is where it shows none."""
+    from medrecon.privacy.deface import find_face, remove_face
+    from medrecon.privacy.head import Shown, is_identifiable
+
+    shown = is_identifiable(volume)
+    if shown.state is Shown.NO:
+        log.warn(f"--deface removed nothing: {shown.reason}")
+        return volume
+    with log.stage("remove the face") as stage:
+        defaced = remove_face(volume, find_face(volume))
+        stage.note(voxels=int(defaced.unmeasured.sum()) if defaced.unmeasured is not None else 0)
+    return defaced
 
 
 def load_channels(

@@ -40,6 +40,8 @@ class LoadOptions:
         What a NIfTI, NRRD or MHA volume is; these formats do not say.
     native : bool
         Keep the stored voxels of a tilted series, on its sheared grid.
+    deface : bool
+        Take the face out of the image before anything is made of it.
     max_memory_gb : float or None
         Refuse a volume that would need more, before decoding it.
     """
@@ -51,6 +53,7 @@ class LoadOptions:
     modality: Modality | None = None
     native: bool = False
     max_memory_gb: float | None = None
+    deface: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def batch(
     model: opt.Models = None,
     labels: opt.Labels = None,
     device: opt.Device = "auto",
+    deface: opt.Deface = False,
     spacing: opt.Spacing = "iso",
     formats: opt.Formats = "stl,3mf",
     tolerance_mm: opt.Tolerance = 0.1,
@@ -88,7 +89,7 @@ def batch(
         )
         return
     options = o.Options(
-        o.LoadOptions(modality=modality_of(modality)),
+        o.LoadOptions(modality=modality_of(modality), deface=deface),
         o.SegmentOptions(tuple_of(tissue), tuple_of(model), opt.names_of(labels), device),
         o.MeshOptions(tolerance_mm, None, accept_mm),
         o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), preview=preview),

@@ -30,6 +30,7 @@ def convert(
     skip_bad: opt.SkipBad = False,
     spacing: opt.Spacing = "native",
     max_memory: opt.MaxMemory = None,
+    deface: opt.Deface = False,
     force: opt.Force = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -46,7 +47,7 @@ def convert(
     grid = grid_of(spacing)
     native = grid is o.Grid.NATIVE
     load = o.LoadOptions(
-        series, frame, fill_gaps, skip_bad, native=native, max_memory_gb=max_memory
+        series, frame, fill_gaps, skip_bad, native=native, max_memory_gb=max_memory, deface=deface
     )
     volume, warnings = convert_to_nifti(
         opt.the_input(argument, source), output, load=load, spacing=grid

@@ -131,6 +131,10 @@ Fields = Annotated[
     bool,
     typer.Option("--fields/--no-fields", help="Keep soft fields for mesh, edit and export."),
 ]
+Deface = Annotated[
+    bool,
+    typer.Option("--deface", help="Take the face out of the image before anything is made of it."),
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Use again what a run that was stopped here has finished."),

@@ -49,6 +49,7 @@ def seg_and_mesh(
     preview: opt.Preview = True,
     fields: opt.Fields = True,
     max_memory: opt.MaxMemory = None,
+    deface: opt.Deface = False,
     force: opt.Force = False,
     resume: opt.Resume = False,
     as_json: opt.Json = False,
@@ -60,7 +61,7 @@ def seg_and_mesh(
     from medrecon import options as o
     from medrecon.pipeline import reconstruct
 
-    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory, deface)
     image, first, channels = opt.images(argument, source, channel)
     segment = o.SegmentOptions(
         tuple_of(tissue),
@@ -108,6 +109,7 @@ def seg(
     registered: opt.Registered = False,
     spacing: opt.Spacing = "iso",
     max_memory: opt.MaxMemory = None,
+    deface: opt.Deface = False,
     force: opt.Force = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -118,7 +120,7 @@ def seg(
     from medrecon import options as o
     from medrecon.pipeline import segment_study
 
-    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory)
+    load = _load(series, frame, fill_gaps, skip_bad, modality, max_memory, deface)
     image, first, channels = opt.images(argument, source, channel)
     segment = o.SegmentOptions(
         tuple_of(tissue),
@@ -183,11 +185,14 @@ def _load(
     skip_bad: bool,
     modality: str | None,
     max_memory: float | None,
+    deface: bool,
 ) -> LoadOptions:
     from medrecon import options as o
 
     declared = modality_of(modality)
-    return o.LoadOptions(series, frame, fill_gaps, skip_bad, declared, max_memory_gb=max_memory)
+    return o.LoadOptions(
+        series, frame, fill_gaps, skip_bad, declared, max_memory_gb=max_memory, deface=deface
+    )
 
 
 def _new_folder() -> Path:

@@ -58,6 +58,10 @@ class Acquisition:
     frame : str
         Digest of Frame of Reference UID (0020,0052), to compare images of one run by;
         empty where none is stated. Never written anywhere.
+    burned_in : bool
+        Burned In Annotation (0028,0301) = YES: the pixels may hold the patient's name.
+    defaced : bool
+        Whether the face was taken out of the image.
     """
 
     modality: Modality = Modality.OTHER
@@ -69,6 +73,8 @@ class Acquisition:
     laterality: str = ""
     kernel: str = ""
     frame: str = ""
+    burned_in: bool = False
+    defaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

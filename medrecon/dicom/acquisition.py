@@ -25,6 +25,7 @@ def acquisition(layout: Layout, modality: Modality) -> Acquisition:
         body_part=known_body_part(first.meaning.body_part),
         laterality=known_laterality(first.meaning.laterality),
         kernel=sharpness(first.meaning.kernel),
+        burned_in=any(s.meaning.burned_in for s in layout.slices),
         frame=_digest({s.identity.frame_of_reference for s in layout.slices}),
     )
 

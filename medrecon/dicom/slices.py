@@ -109,6 +109,7 @@ class Meaning:
     stack: str = ""
     units: str = ""
     nominal_tilt_degrees: float = 0.0
+    burned_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,7 @@ def meaning(a: Attributes) -> Meaning:
         stack=a.text(tags.STACK_ID),
         units=_real_world_units(a),
         nominal_tilt_degrees=a.number(tags.GANTRY_TILT) or 0.0,
+        burned_in=a.text(tags.BURNED_IN).upper() == "YES",
     )
 
 

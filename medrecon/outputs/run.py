@@ -89,11 +89,15 @@ def quality_json(parts: Sequence[Part]) -> Mapping[str, Any]:
 
 def image_json(volume: Volume) -> Mapping[str, Any]:
     """What a run may say of its image: how it was made, and a keyed hash to know it again."""
-    acquisition = volume.acquisition
+    from medrecon.privacy.head import is_identifiable
+
+    acquisition, shown = volume.acquisition, is_identifiable(volume)
     key = secrets.token_hex(16)
     return {
         "input": {"keyed_hash": keyed_hash(volume, key), "key": key},
+        "identifiable": {"state": shown.state.value, "reason": shown.reason},
         "volume": {
+            "burned_in_annotation": acquisition.burned_in,
             "modality": acquisition.modality.value,
             "phantom": acquisition.is_phantom,
             "hu": acquisition.hu.value,

@@ -23,7 +23,14 @@ from xml.etree import ElementTree
 from medrecon.privacy import containers
 from medrecon.privacy.finding import Finding, Kind
 from medrecon.privacy.page import Page
-from medrecon.privacy.vocabulary import licence_texts, script_words, strange, vocabulary, words_of
+from medrecon.privacy.vocabulary import (
+    COLOUR,
+    licence_texts,
+    script_words,
+    strange,
+    vocabulary,
+    words_of,
+)
 
 Seen = containers.Seen
 Reader = Callable[[bytes, "_Allowed"], Iterator[Seen]]
@@ -46,7 +53,7 @@ class _Allowed:
             yield place, Kind.STRANGE, value
 
     def code(self, text: str) -> Iterator[Seen]:
-        unknown = words_of(text) - script_words()
+        unknown = words_of(COLOUR.sub(" ", text)) - script_words()
         for word in sorted(unknown):
             yield "script or style", Kind.STRANGE, word
 

@@ -14,6 +14,7 @@ from medrecon.core.labels import known_labels
 WORD = re.compile(r"[^\W\d_]+")
 NUMBER = re.compile(r"\d[\d,.]*")
 HEX = re.compile(r"\b[0-9a-f]+\b")
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?\b")
 # Digests and ids that medrecon makes: BLAKE2b-64, 128-bit keys, SHA-256.
 HEX_LENGTHS = frozenset({16, 32, 64})
 # 2026.3.6 is a version of a library, not a date.
@@ -90,7 +91,7 @@ def strange(text: str, allowed: frozenset[str], *, more: frozenset[str] = frozen
     more : frozenset of str
         Further ones, such as the names of an installed model's labels.
     """
-    rest = HEX.sub(lambda m: " " if _is_digest(m[0]) else m[0], text)
+    rest = HEX.sub(lambda m: " " if _is_digest(m[0]) else m[0], COLOUR.sub(" ", text))
     found = [w for w in WORD.findall(rest) if w.casefold() not in allowed | more]
     found += DATE.findall(rest)
     for number in NUMBER.findall(DATE.sub(" ", rest)):

@@ -86,6 +86,9 @@ def _both(there: Mapping[str, Any] | None, back: Mapping[str, Any] | None, figur
 def facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How it was made: image, values, models and their licences, steps, software."""
     rows = _image_facts(run["volume"]) if "volume" in run else []
+    if "identifiable" in run:
+        shown = run["identifiable"]
+        rows.append(("Recognisable by the face", f"{shown['state']}: {shown['reason']}"))
     rows += [("Segmented by", str(source)) for source in run.get("segmenters", ())]
     for step in run.get("steps", ()):
         figures = "; ".join(f"{in_words(k)} {value(v)}" for k, v in step["figures"].items())
