@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from medrecon.errors import UsageError
+from medrecon.errors import RenderingError, UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
 
@@ -61,6 +63,8 @@ def view(
         viewer.draw(content, offscreen, view_file=file, restore=restore, keys=pressed, size=pixels)
         Terminal(quiet=quiet).say(f"written to {offscreen}")
         return
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        raise RenderingError("no display here; pass --offscreen FILE.png or --offscreen FILE.html")
     here = Path.cwd()
     viewer.show(content, view_file=file, pictures=here, restore=restore, keys=pressed, size=pixels)
 

@@ -177,6 +177,7 @@ def _write(window: vtkRenderWindow, path: Path) -> None:
     grab.SetInput(window)
     grab.ReadFrontBufferOff()
     writer = vtkPNGWriter()
+    writer.SetCompressionLevel(9)
     writer.SetFileName(str(path))
     writer.SetInputConnection(grab.GetOutputPort())
     writer.Write()

@@ -128,6 +128,7 @@ class Session:
         grab.SetInput(self.drawing.plotter.window)
         grab.ReadFrontBufferOff()
         writer = vtkPNGWriter()
+        writer.SetCompressionLevel(9)
         writer.SetFileName(str(path))
         writer.SetInputConnection(grab.GetOutputPort())
         writer.Write()
