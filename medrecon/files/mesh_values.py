@@ -87,11 +87,9 @@ def fans(
     corners : ndarray of int, shape (sum(counts),)
         Vertex indices, polygon after polygon.
     """
-    counts = np.asarray(counts, np.int64)
-    corners = np.asarray(corners, np.int64)
     if (counts == 3).all():
-        whole: npt.NDArray[np.int64] = corners.reshape(-1, 3)
-        return whole
+        return np.asarray(corners, np.int64).reshape(-1, 3)
+    counts = counts.astype(np.int64)
     pieces = np.maximum(counts - 2, 0)
     first = np.repeat(np.cumsum(counts) - counts, pieces)
     step = np.arange(int(pieces.sum())) - np.repeat(np.cumsum(pieces) - pieces, pieces)

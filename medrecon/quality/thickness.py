@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,10 @@ _OPPOSITE = 0.5
 """Cosine beyond which the face that a ray meets is the other side of a wall (60°): there
 the wall is measured across, elsewhere along the ray."""
 
+_PARALLEL = 0.866
+"""Cosine between the two sides of what counts as a wall: 30°. A wedge of that opening is
+2 mm thick 4 mm from its edge; sharper ones are feathers, blunter ones are edges."""
+
 _SKIN = 1e-7
 """Part of the reach at which a ray starts inside, so that it does not meet its own face."""
 
@@ -36,17 +41,21 @@ class Thickness:
         Infinite where nothing is met: the surface is open or inside out there.
     area_mm2 : ndarray of float64, shape (n,)
         Surface that each point stands for.
+    wall : ndarray of bool, shape (n,)
+        Whether both sides are nearly parallel there (within 30°). Elsewhere a small
+        thickness means that an edge is near, and every edge is thin.
     """
 
     points_mm: Floats
     thickness_mm: Floats
     area_mm2: Floats
+    wall: npt.NDArray[np.bool_]
 
     @property
     def least_mm(self) -> float | None:
-        """The thinnest place; None if nothing was measured."""
-        finite = self.thickness_mm[np.isfinite(self.thickness_mm)]
-        return float(finite.min()) if len(finite) else None
+        """The thinnest wall; None if there is none."""
+        walls = self.thickness_mm[self.wall]
+        return float(walls.min()) if len(walls) else None
 
     def percentile_mm(self, percent: float) -> float | None:
         """Thickness below which that part of the surface lies; None if none was measured."""
@@ -106,7 +115,7 @@ def wall_thickness(mesh: Mesh, *, samples: int = SAMPLES) -> Thickness:
     slope = -np.einsum("ij,ij->i", normal[face], normal[met])
     across = (met >= 0) & (slope > _OPPOSITE)
     length[across] *= slope[across]
-    return Thickness(points + centre, length, share)
+    return Thickness(points + centre, length, share, (met >= 0) & (slope > _PARALLEL))
 
 
 def _first_met(
@@ -120,7 +129,7 @@ def _first_met(
     from vtkmodules.vtkCommonDataModel import vtkStaticCellLocator
 
     reach = 2 * float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0))) + 1e-6
-    locator = vtkStaticCellLocator()
+    locator: Any = vtkStaticCellLocator()
     surface = as_poly_data(vertices, faces)
     locator.SetDataSet(surface)
     locator.BuildLocator()
@@ -128,7 +137,9 @@ def _first_met(
     ends = points - outward * reach
     # At 0 the last bit of a hit on the bounding box decides whether it counts.
     near = reach * _SKIN / 100
-    t, sub, cell = mutable(0.0), mutable(0), mutable(0)
+    t: Any = mutable(0.0)
+    sub: Any = mutable(0)
+    cell: Any = mutable(0)
     hit, inner = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
     length, met = np.full(len(points), np.inf), np.full(len(points), -1, np.int64)
     for n, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -139,7 +150,7 @@ def _first_met(
 
 
 def thin_spots(found: Thickness, limit_mm: float, *, most: int = 20) -> tuple[ThinSpot, ...]:
-    """Where a wall is thinner than a limit, the largest spots first.
+    """Where a wall is thinner than a limit, the largest spots first; edges are none.
 
     Points belong to one spot if they are neighbours at about twice the points' spacing.
     """
@@ -147,7 +158,7 @@ def thin_spots(found: Thickness, limit_mm: float, *, most: int = 20) -> tuple[Th
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
 
-    thin = np.flatnonzero(found.thickness_mm < limit_mm)
+    thin = np.flatnonzero(found.wall & (found.thickness_mm < limit_mm))
     if not len(thin):
         return ()
     points = found.points_mm[thin]

@@ -1,0 +1,1 @@
+"""From a surface to something a printer can make: one file an operation, on exact booleans."""
