@@ -27,6 +27,7 @@ LIBRARIES = (
     "vtk",
     "manifold3d",
     "fast-simplification",
+    "numba",
     "torch",
     "monai",
 )

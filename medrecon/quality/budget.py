@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import KDTree
 
 from medrecon.core import Mesh, SoftField
-from medrecon.core.nearest import distance_to_fans, distance_to_surface
+from medrecon.core.nearest import distance_to_surface
 from medrecon.quality.caps import at_caps
 from medrecon.quality.field_distance import signed_distance_mm
 
@@ -113,9 +112,9 @@ def measure(
     -----
     Mesh to field: Newton steps along the gradient of the trilinear field find a point
     of its zero near by, an upper bound of the distance to the nearest one. Where a
-    field's sign was decided against the image its gradient misleads; there the full
-    surface's faces around its nearest vertex give another bound, and the smaller
-    counts. Field to mesh: the distance to the nearest point, exactly.
+    field's sign was decided against the image its gradient misleads; there the distance
+    to the full surface is measured too, and the smaller counts. Field to mesh: the
+    distance to the nearest point, exactly.
     """
     if not len(mesh.faces) or not len(reference.faces):
         raise ValueError("a mesh without triangles has no error budget")
@@ -137,10 +136,7 @@ def _tightened(distance_mm: Floats, points_mm: Floats, reference: Mesh) -> Float
     if not len(doubtful):
         return distance_mm
     asked = points_mm[doubtful]
-    _, nearest = KDTree(reference.vertices_mm).query(asked)
-    bound = distance_to_fans(
-        asked.astype(np.float32), nearest, reference.vertices_mm, reference.faces
-    )
+    bound = distance_to_surface(asked, reference.vertices_mm, reference.faces)
     tightened = distance_mm.copy()
     size = np.minimum(np.abs(distance_mm[doubtful]), bound)
     tightened[doubtful] = np.copysign(size, distance_mm[doubtful])

@@ -5,21 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.surface.nearby import boxes_near, overlapping_boxes
+from medrecon.core.boxtree import LEAF, BoxTree
+from medrecon.core.compiled import frozen
+from medrecon.surface import crossing_loops
 from medrecon.surface.predicates import Points, side_of_line, side_of_plane
-from medrecon.surface.topology import doubled_area_vectors
 
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.integer]
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _SIDES = ((0, 1), (1, 2), (2, 0))
-
-# Beyond this part of its terms' size a float64 height above a plane has the right sign
-# (a dozen roundings of 1.1e-16 each).
-_DOUBT = 1e-14
 
 
 def self_intersections(
@@ -42,58 +38,37 @@ def self_intersections(
     ndarray of int64, shape (k, 2)
         Face indices, ascending.
     """
-    low, high = _boxes(vertices_mm, faces)
-    number = np.arange(len(faces))
-    if among is not None:
-        number = np.flatnonzero(boxes_near(low, high, among))
-        low, high = low[:, number], high[:, number]
-        faces, among = faces[number], among[number]
-    normal = doubled_area_vectors(vertices_mm, faces)
-    doubtful = [np.zeros((2, 0), np.int32)]
-    for a, b in overlapping_boxes(low, high, among=among):
-        for _ in range(2):
-            parted = _beside_plane(vertices_mm, faces, normal, a, b)
-            a, b = b[~parted], a[~parted]
-        doubtful.append(np.stack([a, b]))
-    a, b = np.sort(np.concatenate(doubtful, axis=1), axis=0)
+    a, b = np.sort(_doubtful_pairs(vertices_mm, faces, among), axis=1).T
     hit = _intersect(vertices_mm, faces[a], faces[b])
-    pairs = number[np.stack([a[hit], b[hit]], axis=1)].astype(np.int64)
+    pairs = np.stack([a[hit], b[hit]], axis=1).astype(np.int64)
     ordered: npt.NDArray[np.int64] = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return ordered
 
 
-def _boxes(vertices: Vertices, faces: Faces) -> tuple[Vertices, Vertices]:
-    """(3, m) lowest and highest coordinates of each face."""
-    corners = [np.ascontiguousarray(vertices[:, axis])[faces.T] for axis in range(3)]
-    low = np.stack([c.min(axis=0) for c in corners])
-    return low, np.stack([c.max(axis=0) for c in corners])
-
-
-def _beside_plane(
-    vertices: Vertices, faces: Faces, normal: Floats, plane: Integers, other: Integers
-) -> Mask:
-    """Whether all corners of the other face lie strictly on one side of a face's plane.
-
-    A quick test with a margin. A corner that both share lies in the plane and parts
-    nothing, so the remaining ones decide; two faces with a common edge are parted
-    unless they lie in one plane.
-    """
-    base = faces[plane]
-    n = [along[plane] for along in normal]
-    origin = [vertices[:, axis][base[:, 0]].astype(np.float64) for axis in range(3)]
-    size = np.abs(n[0]) + np.abs(n[1]) + np.abs(n[2])
-    above = np.ones(len(plane), np.bool_)
-    below: Mask = above.copy()
-    for column in range(3):
-        corner = faces[other, column]
-        r = [vertices[:, axis][corner] - origin[axis] for axis in range(3)]
-        height = n[0] * r[0] + n[1] * r[1] + n[2] * r[2]
-        doubt = _DOUBT * size * (np.abs(r[0]) + np.abs(r[1]) + np.abs(r[2]))
-        shared = (base[:, 0] == corner) | (base[:, 1] == corner) | (base[:, 2] == corner)
-        above &= shared | (height > doubt)
-        below &= shared | (height < -doubt)
-    parted: Mask = np.asarray(above | below)
-    return parted
+def _doubtful_pairs(vertices: Vertices, faces: Faces, among: Mask | None) -> Faces:
+    """(k, 2) pairs that boxes and planes do not part, among them all that intersect."""
+    marked = None if among is None else np.flatnonzero(among)
+    tree = BoxTree.of(vertices, faces if marked is None else faces[marked])
+    number = tree.number if marked is None else marked[tree.number]
+    place = np.full(len(faces), -1, np.int32)
+    place[number] = np.arange(len(number), dtype=np.int32)
+    # Where all stand in the tree they go down in its order: neighbours one after another.
+    asked = number if marked is None else np.arange(len(faces))
+    pairs = np.empty((len(faces) // 2 + 1024, 2), np.int32)
+    while True:
+        found = crossing_loops.doubtful_pairs(
+            frozen(vertices, np.float32),
+            frozen(faces[asked], np.int32),
+            frozen(place[asked], np.int32),
+            frozen(faces[number], np.int32),
+            tree.boxes_mm,
+            LEAF,
+            pairs,
+        )
+        if found <= len(pairs):
+            one, two = pairs[:found].T
+            return np.stack([asked[one], number[two]], axis=1).astype(np.int32)
+        pairs = np.empty((found, 2), np.int32)
 
 
 def _intersect(vertices: Vertices, a: Faces, b: Faces) -> Mask:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core.compiled import frozen
 from medrecon.core.weld import weld
+from medrecon.surface import partition_loops
 from medrecon.surface.intersections import self_intersections
 from medrecon.surface.nesting import pieces_facing_wrong
 from medrecon.surface.topology import components, doubled_area_vectors, faults_at
@@ -54,16 +56,11 @@ class Partition:
 
     def quotient(self, faces: Faces) -> Faces:
         """The faces between different groups, in their old order."""
-        return between(self.group[faces])
+        return _between(self.group, faces)
 
 
-def between(corner: Faces) -> Faces:
-    """The rows with three different entries."""
-    a, b, c = corner.T
-    kept = a != b
-    kept &= b != c
-    kept &= c != a
-    rows: Faces = corner[kept]
+def _between(group: npt.NDArray[np.int32], faces: Faces) -> Faces:
+    rows: Faces = partition_loops.between(frozen(group, np.int32), frozen(faces, np.int32))
     return rows
 
 
@@ -96,7 +93,6 @@ def settle(
     ValueError
         If the mesh itself is not valid, so that taking groups apart does not help.
     """
-    corner = partition.group[faces]
     if since is None:
         changed = np.bincount(partition.group, minlength=len(partition.group)) > 1
     else:
@@ -104,63 +100,60 @@ def settle(
         changed[since.group[changed]] = True
     uncrossed = np.zeros(len(changed), np.bool_)
     while True:
-        near = _with_neighbours(changed, corner)
+        near = with_neighbours(changed, partition, faces)
         uncrossed |= near
-        bad = _faulty(partition, corner, near)
+        quotient = partition.quotient(faces)
+        bad = _faulty(partition, quotient, near)
         solid = not bad.any()
         if solid and not crossing:
             return partition
         if solid:
-            bad = _crossing(partition, corner, uncrossed)
+            bad = _crossing(partition, quotient, uncrossed)
             uncrossed[:] = False
             if not bad.any():
-                bad = _inside_out(partition, corner)
-        parting = _until_something_can_part(bad, partition, corner)
+                bad = _inside_out(partition, quotient)
+        parting = _until_something_can_part(bad, partition, faces)
         if parting is None:
             if solid:
                 return partition
             raise ValueError("a mesh that is no valid solid cannot be decimated into one")
         changed = parting[partition.group]
         partition = partition.without(parting, vertices_mm)
-        touched = changed[faces].any(axis=1)
-        corner[touched] = partition.group[faces[touched]]
 
 
-def _faulty(partition: Partition, corner: Faces, near: Mask) -> Mask:
+def _faulty(partition: Partition, quotient: Faces, near: Mask) -> Mask:
     """Groups at which the quotient is no solid that survives a float32 file.
 
     Only groups that were taken apart and their neighbours are `near`: a fault cannot
     arise elsewhere, for the faces around every other vertex are what they were.
     """
-    around = between(corner[near[corner].any(axis=1)])
+    around = quotient[_touching(near, quotient)]
     bad = faults_at(around, near)
     used = np.zeros(len(near), np.bool_)
     used[around.ravel()] = True
     # A group that is in no face any more: a piece, or a part of one, that vanished.
     lost = near & ~used
     bad[partition.group[lost[partition.group]]] = True
-    bad |= _coincident(partition.place_mm, between(corner))
+    bad |= _coincident(partition.place_mm, quotient)
     flat = (doubled_area_vectors(partition.place_mm, around) == 0).all(axis=0)
     bad[around[flat].ravel()] = True
     return bad
 
 
-def _crossing(partition: Partition, corner: Faces, near: Mask) -> Mask:
+def _crossing(partition: Partition, quotient: Faces, near: Mask) -> Mask:
     """Groups at faces that go through one another, of which one at least is near."""
-    quotient = between(corner)
-    among = None if near.all() else np.asarray(near[quotient].any(axis=1))
+    among = None if near.all() else _touching(near, quotient)
     pairs = self_intersections(partition.place_mm, quotient, among=among)
     bad = np.zeros(len(near), np.bool_)
     bad[quotient[pairs.ravel()].ravel()] = True
     return bad
 
 
-def _inside_out(partition: Partition, corner: Faces) -> Mask:
+def _inside_out(partition: Partition, quotient: Faces) -> Mask:
     """Groups of pieces that are wound inside out or lie in a solid.
 
     A neck whose ends were joined the wrong way round comes off as such a piece.
     """
-    quotient = between(corner)
     bad = np.zeros(len(partition.group), np.bool_)
     _, piece = components(quotient, len(bad))
     slope = doubled_area_vectors(partition.place_mm, quotient)[0]
@@ -170,14 +163,14 @@ def _inside_out(partition: Partition, corner: Faces) -> Mask:
     return bad
 
 
-def _until_something_can_part(bad: Mask, partition: Partition, corner: Faces) -> Mask | None:
+def _until_something_can_part(bad: Mask, partition: Partition, faces: Faces) -> Mask | None:
     """The bad groups, and their surroundings as far as the first that has several vertices.
 
     None if there is no such group, or nothing bad.
     """
     joined = np.bincount(partition.group, minlength=len(bad)) > 1
     while not (bad & joined).any():
-        grown = _with_neighbours(bad, corner)
+        grown = with_neighbours(bad, partition, faces)
         if (grown == bad).all():
             return None
         bad = grown
@@ -195,9 +188,16 @@ def _coincident(place_mm: Vertices, quotient: Faces) -> Mask:
     return bad
 
 
-def _with_neighbours(groups: Mask, corner: Faces) -> Mask:
+def _touching(groups: Mask, quotient: Faces) -> Mask:
+    touched: Mask = partition_loops.touching(frozen(groups, np.bool_), frozen(quotient, np.int32))
+    return touched
+
+
+def with_neighbours(groups: Mask, partition: Partition, faces: Faces) -> Mask:
     """The groups and all that share a face with one of them in the mesh before joining."""
-    grown = groups.copy()
-    if not groups.all():
-        grown[corner[groups[corner].any(axis=1)].ravel()] = True
-    return grown
+    if groups.all():
+        return groups.copy()
+    wider: Mask = partition_loops.grown(
+        frozen(groups, np.bool_), frozen(partition.group, np.int32), frozen(faces, np.int32)
+    )
+    return wider

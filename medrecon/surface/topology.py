@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core.compiled import frozen
+from medrecon.surface import partition_loops
+
 Faces = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
@@ -169,18 +172,5 @@ def doubled_area_vectors(
 
 def components(faces: Faces, vertex_count: int) -> tuple[int, npt.NDArray[np.int32]]:
     """Number of connected pieces and the piece of each vertex (-1 if in no face)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    a, b, c = faces.T
-    rows, columns = np.concatenate([a, b]), np.concatenate([b, c])
-    links = coo_array(
-        (np.ones(len(rows), np.int8), (rows, columns)), shape=(vertex_count, vertex_count)
-    )
-    _, piece = connected_components(links.tocsr(), directed=False)
-    used = np.zeros(vertex_count, np.bool_)
-    used[faces.ravel()] = True
-    kept = np.full(int(piece.max(initial=-1)) + 1, -1, np.int32)
-    present = np.flatnonzero(np.bincount(piece[used], minlength=len(kept)))
-    kept[present] = np.arange(len(present), dtype=np.int32)
-    return len(present), np.where(used, kept[piece], np.int32(-1)).astype(np.int32)
+    found, piece = partition_loops.pieces(frozen(faces, np.int32), vertex_count)
+    return int(found), piece

@@ -5,7 +5,6 @@ from solids import blobs, field_of, grid, sphere
 from medrecon.core import Mesh
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.intersections import self_intersections
-from medrecon.surface.nearby import boxes_near, overlapping_boxes
 from medrecon.surface.predicates import side_of_plane
 from medrecon.surface.simplify import simplify
 
@@ -86,22 +85,25 @@ def test_two_balls_that_overlap_cross_and_the_pairs_are_those_of_brute_force():
     assert pairs.tolist() == slow
 
 
-def test_boxes_are_found_whatever_their_sizes():
+def test_a_few_huge_faces_among_small_ones_are_found():
+    # Small faces scattered at random, and large ones across them all: every pair tested.
     rng = np.random.default_rng(1)
-    low = rng.uniform(0, 10, (3, 400)).astype(np.float32)
-    high = low + (rng.uniform(0, 1, 400) ** 6 * 8).astype(np.float32)
-    truth = (low[:, :, None] <= high[:, None, :]).all(0)
-    truth = np.triu(truth & truth.T, 1)
-    found = [np.sort(np.stack(p), axis=0) for p in overlapping_boxes(low, high)]
-    a, b = np.concatenate(found, axis=1)
-    assert len(a) == len(set(zip(a.tolist(), b.tolist(), strict=True)))
-    assert sorted(zip(a.tolist(), b.tolist(), strict=True)) == [
-        tuple(p) for p in np.argwhere(truth)
+    size = np.repeat([0.5, 8.0], [60, 8])[:, None, None]
+    corners = (rng.uniform(0, 10, (68, 1, 3)) + rng.uniform(-1, 1, (68, 3, 3)) * size).astype(
+        "f4"
+    )
+    vertices, faces = corners.reshape(-1, 3), np.arange(204, dtype=np.int32).reshape(-1, 3)
+    slow = [
+        [a, b]
+        for a in range(68)
+        for b in range(a + 1, 68)
+        if len(self_intersections(vertices, faces[[a, b]]))
     ]
-    marked = np.zeros(400, bool)
-    marked[:5] = True
-    full = truth | truth.T
-    assert not (full[:5].any(axis=0) & ~boxes_near(low, high, marked)).any()
+    assert len(slow) > 8
+    assert self_intersections(vertices, faces).tolist() == slow
+    marked = np.arange(68) % 5 == 0
+    some = [pair for pair in slow if marked[pair].any()]
+    assert self_intersections(vertices, faces, among=marked).tolist() == some
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from medrecon.core.boxtree import LEAF, BoxTree
+
+
+def triangles(count, seed):
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(0.1, 3, (count, 1, 1))
+    corners = rng.uniform(-9, 9, (count, 1, 3)) + rng.uniform(-1, 1, (count, 3, 3)) * size
+    return corners.astype(np.float32).reshape(-1, 3), np.arange(3 * count, dtype=np.int32)
+
+
+def nearest_by_sampling(corners, points, steps=200):
+    """Distance to the nearest of many points in each triangle: an upper bound."""
+    u, v = np.meshgrid(np.linspace(0, 1, steps), np.linspace(0, 1, steps))
+    inside = u + v <= 1 + 1e-12
+    u, v = u[inside], v[inside]
+    best = np.full(len(points), np.inf)
+    for a, b, c in corners.astype(float):
+        on = a + u[:, None] * (b - a) + v[:, None] * (c - a)
+        best = np.minimum(best, np.linalg.norm(points[:, None] - on, axis=2).min(axis=1))
+    return best
+
+
+def test_distance_to_one_triangle_by_hand():
+    # Right angle at the origin, sides 4 and 4.
+    tree = BoxTree.of(np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0]], "f4"), np.array([[0, 1, 2]]))
+    points = [[1, 1, 3], [-3, -4, 0], [7, 0, 4], [2, -2, 0], [3, 3, 0], [0, 6, 0], [-1, 2, 0]]
+    # Over the inside; corner 3-4-5 twice; side; half of sqrt 2 past x + y = 4; corner; side.
+    expected = [3, 5, 5, 2, np.sqrt(2), 2, 1]
+    assert tree.distance_mm(points) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, LEAF, LEAF + 1, 37])
+def test_the_nearest_of_many_triangles_is_found(count):
+    vertices, index = triangles(count, count)
+    faces = index.reshape(-1, 3)
+    points = np.random.default_rng(9).uniform(-12, 12, (40, 3))
+    found = BoxTree.of(vertices, faces).distance_mm(points)
+    bound = nearest_by_sampling(vertices[faces], points)
+    assert (found <= bound + 1e-9).all()
+    # Sides are up to 10 mm long, sampled every 0.05: no nearer than half of that.
+    assert (found >= bound - 0.05).all()
+
+
+def test_beyond_is_what_distance_says():
+    vertices, index = triangles(50, 3)
+    tree = BoxTree.of(vertices, index.reshape(-1, 3))
+    points = np.random.default_rng(4).uniform(-12, 12, (300, 3))
+    assert (tree.beyond(points, 2.5) == (tree.distance_mm(points) > 2.5)).all()
+
+
+def test_flat_triangles_have_a_distance_too():
+    tree = BoxTree.of(np.array([[0, 0, 0], [2, 0, 0], [1, 0, 0]], "f4"), np.array([[0, 1, 2]]))
+    assert tree.distance_mm([[1, 3, 0], [5, 4, 0]]) == pytest.approx([3, 5])
+
+
+def test_without_triangles_everything_is_infinitely_far():
+    tree = BoxTree.of(np.zeros((0, 3), "f4"), np.zeros((0, 3), "i4"))
+    assert np.isinf(tree.distance_mm([[0, 0, 0]])).all()
