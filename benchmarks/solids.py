@@ -1,21 +1,26 @@
 """Is every mesh a solid, whatever the mask and the setting? Files, re-read and judged by others.
 
-    python benchmarks/solids.py --masks 1000
+    MEDRECON_DATA=... python benchmarks/solids.py --masks 1000
 
-Random blobs, masks that touch their borders, one-voxel threads, checkerboards, nested
-shells; decimation by 0, 0.5, 0.75, 0.9 and by tolerance. Each mesh is written as STL,
-read again and judged by medrecon, by trimesh and by manifold3d; self-intersections are
-counted exactly.
+Random blobs, anatomy (structures of the head and hippocampi, drawn by hand or by a
+program), masks that touch every border, one-voxel threads, checkerboards, nested shells;
+decimation by 0, 0.5, 0.75, 0.9 and by tolerance. Each mesh is written as STL, read again
+and judged by medrecon, by trimesh and by manifold3d; self-intersections are counted
+exactly. Ends with 1 if anything is at fault.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import tempfile
 from collections import Counter
+from functools import cache, lru_cache
 from pathlib import Path
 
 import manifold3d
+import nibabel as nib
 import numpy as np
 import trimesh
 from scipy.ndimage import gaussian_filter
@@ -29,13 +34,47 @@ from medrecon.surface.simplify import simplify
 from medrecon.surface.validity import judge
 
 LABEL = Label(1, "mask")
-KINDS = ("blobs", "fine blobs", "threads", "checkerboard", "shells")
+KINDS = ("blobs", "fine blobs", "anatomy", "borders", "threads", "checkerboard", "shells")
+MOST = 40
+"""Voxels along an axis of a crop of anatomy."""
+
+
+@cache
+def label_maps() -> tuple[Path, ...]:
+    folder = Path(os.environ["MEDRECON_DATA"])
+    found = [p for p in folder.rglob("*.nii.gz") if "label" in str(p.parent).lower()]
+    return tuple(sorted(p for p in found if not p.name.startswith(".")))
+
+
+@lru_cache(maxsize=32)
+def label_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.asarray(nib.load(path).dataobj).squeeze().astype(np.int16)
+    return labels, np.unique(labels)[1:]
+
+
+def anatomy(rng: np.random.Generator) -> np.ndarray:
+    """A crop around a random voxel of a random structure."""
+    while True:
+        labels, names = label_map(label_maps()[rng.integers(len(label_maps()))])
+        mask = labels == names[rng.integers(len(names))]
+        at = rng.choice(np.flatnonzero(mask))
+        centre = np.array(np.unravel_index(at, mask.shape))
+        low = np.maximum(centre - MOST // 2, 0)
+        crop = mask[tuple(slice(a, a + MOST) for a in low)]
+        if crop.sum() > 8:
+            return crop
 
 
 def mask_of(kind: str, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(12, 26, 3))
     index = np.indices(shape)
+    if kind == "anatomy":
+        return anatomy(rng)
+    if kind == "borders":
+        inner = gaussian_filter(rng.standard_normal(shape), 2.0)
+        depth = np.minimum(index, np.array(shape)[:, None, None, None] - 1 - index).min(axis=0)
+        return (inner > 0) | (depth < rng.integers(1, 3))
     if kind == "threads":
         mask = np.zeros(shape, bool)
         for _ in range(6):
@@ -106,10 +145,15 @@ def main() -> None:
                 row.update(bad)
                 if bad:
                     print(f"seed {seed} {kind}, {name}: {', '.join(bad)}")
+        if seed % 100 == 99:
+            print(f"{seed + 1} masks", file=sys.stderr, flush=True)
+    good = True
     for name, row in tally.items():
         kept = row.pop("triangles after") / row.pop("triangles before")
         meshes = row.pop("meshes")
+        good &= not row
         print(f"{name:18s} {meshes} meshes, {kept:.0%} of triangles, faults: {dict(row) or 'none'}")
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":
