@@ -72,6 +72,7 @@ def _run(
     channels: Mapping[str, Volume],
 ) -> list[Segmentation]:
     """Every part of one model."""
+    from medrecon.segmentation.sides import require_sides
     from medrecon.segmentation.unet import UnetSegmenter
 
     model = choice.model
@@ -93,6 +94,8 @@ def _run(
             )
             result = segmenter.segment(volume, progress=stage)
             results.append(_left_out(result, choice, volume))
+    # Left and right may be in different parts.
+    require_sides([field for result in results for field in result.fields])
     return results
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -26,7 +26,7 @@ ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
 
 @dataclass(frozen=True, slots=True)
 class UnetSegmenter:
-    """Runs one installed model: of several parts, the one that the manifest describes.
+    """Runs one installed model, all its parts.
 
     Parameters
     ----------
@@ -78,6 +78,11 @@ class UnetSegmenter:
             If this machine has no such device, a channel is missing or lies in another
             frame of reference, or the model allows no flips and `tta` is set.
         """
+        parts = self.model.every_part
+        if len(parts) > 1:
+            return joined(
+                [replace(self, model=p).segment(volume, progress=progress) for p in parts]
+            )
         manifest = self.model.manifest
         if not self.force:
             require_fit(manifest, volume)
@@ -92,6 +97,20 @@ class UnetSegmenter:
         network = build_model(manifest, load_weights(self.model))
         how = Manner(self.tta, progress, self.tell)
         return run_network(network, manifest, images, device, how)
+
+
+def joined(results: Sequence[Segmentation]) -> Segmentation:
+    """What the parts of one model found, as one; labels of different parts may overlap.
+
+    Raises
+    ------
+    ModelError
+        If a left structure was found to the right of its right twin in another part.
+    """
+    fields = tuple(field for result in results for field in result.fields)
+    require_sides(fields)
+    findings = {name: texts for result in results for name, texts in result.findings.items()}
+    return Segmentation(results[0].grid, fields, results[0].source, False, findings)
 
 
 @dataclass(frozen=True, slots=True)

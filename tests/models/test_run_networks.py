@@ -108,6 +108,9 @@ def test_every_part_of_a_model_runs_and_is_recorded(folder: Path) -> None:
     assert names == ["network organs part 1", "network organs part 2"]
     assert len(found) == 2
     assert {x.name for x in found[1].labels} <= {"more_1", "more_2"}
+    whole = unet.UnetSegmenter(store.find("organs"), "cpu").segment(volume())
+    assert whole.labels == (*found[0].labels, *found[1].labels)
+    assert not whole.exclusive
 
 
 def test_auto_leaves_a_label_to_the_hu_engine_in_a_ct_only(folder: Path) -> None:

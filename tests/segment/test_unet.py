@@ -234,6 +234,29 @@ def test_out_of_memory_is_answered_with_smaller_tiles_and_noted() -> None:
     assert np.abs(store.channel(1, everywhere) - whole[1]).max() < 1e-4
 
 
+def test_the_plan_is_told_before_the_start_and_again_when_it_changes() -> None:
+    image = np.zeros((1, 80, 70, 64), np.float32)
+    sampling = Sampling(None, "LPS", (64, 64, 64), 0.25)
+    plan = plan_inference(image.shape[1:], 3, sampling, torch.device("cpu"))
+    told: list[str] = []
+    predict_logits(Hungry(64 * 64 * 32), image, plan, tell=told.append)
+    assert told[0].startswith("4 tiles of 64×64×64 on cpu, 0.0 GB for logits")
+    assert told[1].endswith("out of memory: tiles of 32×64×64")
+
+
+def test_a_long_run_is_told_how_long_it_takes() -> None:
+    image = np.zeros((1, 64, 48, 48), np.float32)
+    sampling = Sampling(None, "LPS", (16, 16, 16), 0.0)
+    plan = plan_inference(image.shape[1:], 3, sampling, torch.device("cpu"))
+    told: list[str] = []
+    predict_logits(ByValue(), image, plan, tell=told.append)
+    (words,) = told
+    # 4 × 3 × 3 tiles: enough to time one.
+    assert words.startswith("36 tiles of 16×16×16 on cpu")
+    assert words.endswith(" s")
+    assert ", about " in words
+
+
 def test_memory_that_is_never_enough_is_a_resource_error() -> None:
     plan = plan_inference((32, 32, 32), 3, TILES, torch.device("cpu"))
     with pytest.raises(ResourceError, match="memory ended on cpu"):
