@@ -18,7 +18,7 @@ from medrecon.report.display import DisplayMesh, display_meshes
 from medrecon.report.frames import PackedSlices, pack_slices
 from medrecon.report.packing import PackedMesh, pack_mesh
 from medrecon.report.scripts import Script, scripts
-from medrecon.report.words import facts, parameters, structure_rows, summary
+from medrecon.report.words import facts, parameters, recognisable, structure_rows, summary
 
 
 def write_report(
@@ -59,6 +59,7 @@ def write_report(
         summary=summary(quality["meshes"]),
         rows=structure_rows(statistics["structures"], quality["meshes"]),
         facts=facts(run),
+        recognisable=recognisable(run),
         parameters=parameters(run.get("options", {})),
         picture=_data_uri(preview),
         approval=approval,

@@ -90,6 +90,8 @@ def facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         shown = run["identifiable"]
         rows.append(("Recognisable by the face", f"{shown['state']}: {shown['reason']}"))
     rows += [("Segmented by", str(source)) for source in run.get("segmenters", ())]
+    models = [step["figures"] for step in run.get("steps", ()) if "model" in step["figures"]]
+    rows += [("Model and its licence", _model(figures)) for figures in models]
     for step in run.get("steps", ()):
         figures = "; ".join(f"{in_words(k)} {value(v)}" for k, v in step["figures"].items())
         rows.append(
@@ -100,6 +102,16 @@ def facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     software = ", ".join(f"{name} {version}" for name, version in run["software"].items())
     rows.append(("Software", software))
     return rows
+
+
+def _model(figures: Mapping[str, Any]) -> str:
+    licence = figures.get("licence", "not stated")
+    return f"{figures['model']}; licence {licence}; for {figures.get('use', 'a use not stated')}"
+
+
+def recognisable(run: Mapping[str, Any]) -> bool:
+    """Whether the image, hence the page, shows a face."""
+    return bool(run.get("identifiable", {}).get("state") == "yes")
 
 
 def _image_facts(image: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -136,4 +148,6 @@ def value(item: Any) -> str:
         return ", ".join(f"{in_words(str(k))} {value(v)}" for k, v in item.items())
     if isinstance(item, (list, tuple)):
         return ", ".join(value(v) for v in item)
+    if isinstance(item, int):
+        return f"{item:,}"
     return f"{item:g}" if isinstance(item, float) else str(item)

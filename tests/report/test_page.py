@@ -103,6 +103,23 @@ def test_an_approval_and_edits_are_shown(tmp_path):
     assert "Not approved." not in page
 
 
+def test_a_model_stands_with_its_licence_and_a_face_is_announced(tmp_path):
+    figures = {"model": "organs 2", "licence": "CC-BY-4.0", "use": "research", "voxels": 1234567}
+    run = {
+        **RUN,
+        "steps": [{"name": "network organs", "seconds": 1.0, "figures": figures}],
+        "identifiable": {"state": "yes", "reason": "the skin of a head"},
+    }
+    path = tmp_path / "report.html"
+    records = {"statistics": {"structures": [ROW]}, "quality": {"meshes": {NAME: FAILED}}}
+    write_report(path, run=run, **records)
+    page = path.read_text("utf-8")
+    assert "organs 2; licence CC-BY-4.0; for research" in page
+    assert "voxels 1,234,567" in page
+    assert "A person can be recognised." in page
+    assert "A person can be recognised." not in write(tmp_path)
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_the_first_sentence_says_whether_all_passed(tmp_path, passed):
     row = {"passed": passed, "verdict": "pass; faithful to the segmentation within 0.1 mm"}
