@@ -10,6 +10,7 @@ import typer
 
 from medrecon.errors import QualityGateError, UsageError
 from medrecon_cli import options as opt
+from medrecon_cli import print_options as prints
 from medrecon_cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def seg_and_mesh(
         ),
     )
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
-    folder = output or _new_folder()
+    folder = output or new_folder()
     with terminal.progress() as progress:
         run = reconstruct(
             image, output=folder, options=options, channels=channels, progress=progress
         )
-    _tell_meshes(run, terminal)
+    tell_meshes(run, terminal)
 
 
 def seg(
@@ -135,7 +136,7 @@ def seg(
     written = o.OutputOptions(grid_of(spacing), (), force)
     options = o.Options(load, segment, output=written)
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
-    folder = output or _new_folder()
+    folder = output or new_folder()
     with terminal.progress() as progress:
         run = segment_study(
             image, output=folder, options=options, channels=channels, progress=progress
@@ -155,6 +156,8 @@ def mesh(
     accept_mm: opt.Accept = 1.0,
     preview: opt.Preview = True,
     fields: opt.Fields = True,
+    process: prints.Print = None,
+    prepare: prints.Prepare = None,
     force: opt.Force = False,
     as_json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -170,12 +173,15 @@ def mesh(
         mesh=o.MeshOptions(tolerance_mm, target_faces, accept_mm),
         output=o.OutputOptions(o.Grid.NATIVE, opt.names_of(formats) or (), force, preview, fields),
     )
+    copies = prints.print_options(process, prepare, options.output.formats)
     source = opt.the_input(argument, source)
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
-    folder = output or _new_folder()
+    folder = output or new_folder()
     with terminal.progress() as progress:
         run = mesh_segmented(source, output=folder, options=options, table=table, progress=progress)
-    _tell_meshes(run, terminal)
+    bad = prints.print_copies(folder, copies, terminal, force=force) if copies else []
+    tell_meshes(run, terminal)
+    prints.refuse(bad)
 
 
 def _load(
@@ -195,7 +201,8 @@ def _load(
     )
 
 
-def _new_folder() -> Path:
+def new_folder() -> Path:
+    """The output folder when none is named: a date and a time, nothing of the input."""
     return Path(time.strftime("medrecon-%Y%m%d-%H%M%S"))
 
 
@@ -225,7 +232,14 @@ def models_said(run: Run) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-def _tell_meshes(run: Run, terminal: Terminal) -> None:
+def tell_meshes(run: Run, terminal: Terminal) -> None:
+    """What was made of a scan; a mesh that failed its gate is an error.
+
+    Raises
+    ------
+    QualityGateError
+        If one did.
+    """
     terminal.table(
         ("structure", "volume", "triangles", "error", "verdict"), [_row(p) for p in run.parts]
     )

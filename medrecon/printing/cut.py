@@ -18,6 +18,10 @@ _SIDES = 64
 _ROOT_MM = 1.0
 """How far a pin reaches into the half that carries it, so that the union has no seam."""
 
+_RINGS, _PLACES, _TRIES = 6, 400, 24
+"""Outlines inside one another on which pins may stand, points on all of them together, and
+places tried for each pin."""
+
 _BEVEL = 0.25
 """Part of a pin's length over which it tapers, to find its socket."""
 
@@ -97,7 +101,7 @@ def add_pins(
     face = flat.slice(plane.offset_mm - 1e-3)
     placed: list[PlacedPin] = []
     for piece in face.decompose():
-        for u, v in _room(piece, pins)[: 16 * pins.count]:
+        for u, v in _room(piece, pins)[: _TRIES * pins.count]:
             foot = frame @ np.array([u, v, plane.offset_mm])
             mine = [p for p in placed if _within(piece, frame, p)]
             if len(mine) >= pins.count:
@@ -126,16 +130,18 @@ def _reach(solid: Manifold, normal: Triple, sign: float) -> float:
 def _room(piece: CrossSection, pins: Pins) -> list[tuple[float, float]]:
     """Places with enough material around, those first that are farthest from each other."""
     need = pins.diameter_mm / 2 + pins.clearance_mm + pins.wall_mm
-    inner = piece.offset(-need)
-    points = [np.asarray(contour) for contour in inner.to_polygons()]
+    points = []
+    for step in range(_RINGS):
+        inner = piece.offset(-need - step * pins.diameter_mm / 2)
+        points += [np.asarray(contour) for contour in inner.to_polygons()]
     if not points:
         return []
     where = np.concatenate(points)
-    where = where[:: max(1, len(where) // 200)]
+    where = where[:: max(1, len(where) // _PLACES)]
     middle = where.mean(axis=0)
     order = [int(np.argmax(np.linalg.norm(where - middle, axis=1)))]
     away = np.linalg.norm(where - where[order[0]], axis=1)
-    for _ in range(min(len(where), 16 * pins.count) - 1):
+    for _ in range(min(len(where), _TRIES * pins.count) - 1):
         order.append(int(np.argmax(away)))
         away = np.minimum(away, np.linalg.norm(where - where[order[-1]], axis=1))
     return [(float(u), float(v)) for u, v in where[order]]

@@ -51,7 +51,8 @@ class SignedDistance:
         self._function.FunctionValue(given, found)
         distance = np.abs(vtk_to_numpy(found))
         i, j, k = nodes.T
-        return np.where(self._inside[i, j, k], -distance, distance)
+        signed: npt.NDArray[np.float64] = np.where(self._inside[i, j, k], -distance, distance)
+        return signed
 
 
 def _inside(surface: Any, grid: Geometry) -> npt.NDArray[np.bool_]:

@@ -23,6 +23,9 @@ _RIM_MM = 1.5
 _STEEPEST = 0.64
 """Least cosine between surface and viewing direction (50°): beyond, letters smear."""
 
+_CENTRED = 0.02
+"""What the middle of a side is worth in flatness (cosine)."""
+
 _SMALLER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Sizes tried in turn, as parts of what was asked for."""
 
@@ -187,9 +190,7 @@ def _frame(side: str) -> Floats:
     return np.column_stack([np.cross(up, towards), up, towards])
 
 
-def _flattest(
-    solid: Manifold, side: str, shape: CrossSection
-) -> tuple[float, str, Floats] | None:
+def _flattest(solid: Manifold, side: str, shape: CrossSection) -> tuple[float, str, Floats] | None:
     """How flat the best place for a shape is (cosine), and where its middle lies."""
     frame = _frame(side)
     low_x, low_y, high_x, high_y = shape.bounds()
@@ -207,7 +208,10 @@ def _flattest(
     windows = np.lib.stride_tricks.sliding_window_view(slope, (across, along))
     worst = windows.min(axis=(2, 3))
     mean = windows.mean(axis=(2, 3))
-    score = np.where(worst >= _STEEPEST, mean, -1.0)
+    # Of places equally flat, the most central one.
+    away = [np.abs(np.linspace(-1, 1, n)) if n > 1 else np.zeros(1) for n in worst.shape]
+    centred = mean - _CENTRED * (away[0][:, None] + away[1][None, :])
+    score = np.where(worst >= _STEEPEST, centred, -1.0)
     i, j = np.unravel_index(int(np.argmax(score)), score.shape)
     if score[i, j] < 0:
         return None
@@ -216,9 +220,7 @@ def _flattest(
     return float(score[i, j]), side, frame @ np.array([*middle, out])
 
 
-def _felt(
-    turned: Manifold, u: Floats, v: Floats, low: float, high: float
-) -> tuple[Floats, Floats]:
+def _felt(turned: Manifold, u: Floats, v: Floats, low: float, high: float) -> tuple[Floats, Floats]:
     """Cosine of slope (0 where nothing is) and height of the surface seen from above."""
     slope, depth = np.zeros((len(u), len(v))), np.zeros((len(u), len(v)))
     for i, x in enumerate(u.tolist()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from functools import cache
 from importlib import resources
@@ -123,8 +124,6 @@ def _inked(lines: list[list[tuple[float, float]]], pen: float) -> CrossSection:
     pieces = [
         CrossSection.batch_hull([tip.translate(a), tip.translate(b)])
         for line in lines
-        for a, b in zip(line, line[1:], strict=False)
+        for a, b in itertools.pairwise(line)
     ]
     return CrossSection.batch_boolean(pieces, OpType.Add)
-
-

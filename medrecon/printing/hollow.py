@@ -156,8 +156,10 @@ def _least_harm(
 
 
 def _way_out(outer: Manifold, start: Floats, surface: Floats, wall_mm: float) -> Floats:
-    """From a point of the hollow's surface through the wall: towards the nearest vertex
-    of the outer surface, shortened to the wall where vertices are sparse."""
+    """The shortest of some ways from a point of the hollow through the wall.
+
+    Towards the nearest vertex of the outer surface, and along the axes.
+    """
     best: Floats | None = None
     towards = surface - start
     nearest = towards[np.argmin(np.einsum("ij,ij->i", towards, towards))]

@@ -23,6 +23,9 @@ _LEAST_CAP_MM2 = 2.0
 _SAME_WAY = 0.9999
 """Cosine between normals of one cap's faces."""
 
+_PLANES = 200
+"""Planes looked at, those with most area first."""
+
 _SIDES = 64
 
 
@@ -77,27 +80,48 @@ def flat_caps(mesh: Mesh) -> tuple[Cap, ...]:
     doubled = np.cross(b - a, c - a)
     length = np.linalg.norm(doubled, axis=1)
     normal = doubled / np.where(length > 0, length, 1)[:, None]
-    free = length > 0
     found: list[tuple[float, Cap]] = []
-    for face in np.argsort(-length, kind="stable")[:2000].tolist():
-        if not free[face]:
+    used = np.zeros(len(length), np.bool_)
+    for face in _of_large_planes(normal, length, a):
+        if used[face]:
             continue
         n = normal[face]
-        along = v @ n - v[mesh.faces[face, 0]] @ n
+        along = (v - a[face]) @ n
         flat = (normal @ n > _SAME_WAY) & (np.abs(along)[mesh.faces] < _FLAT_MM).all(axis=1)
-        free &= ~flat
+        used |= flat
         area = float(length[flat].sum()) / 2
-        if area < _LEAST_CAP_MM2:
-            continue
         rim = v[np.unique(mesh.faces[flat])]
-        centre = (rim.min(axis=0) + rim.max(axis=0)) / 2
-        radius = float(np.linalg.norm(rim - centre, axis=1).max())
-        near = np.linalg.norm(v - centre, axis=1) < 1.5 * radius
-        if (along[near] < _FLAT_MM).all():
-            x, y, z = (float(p) for p in centre)
-            i, j, k = (float(p) for p in n)
-            found.append((area, Cap((x, y, z), (i, j, k), radius)))
+        if area >= _LEAST_CAP_MM2 and (cap := _cap(v, along, rim, n)):
+            found.append((area, cap))
     return tuple(cap for _, cap in sorted(found, key=lambda f: -f[0]))
+
+
+def _of_large_planes(normal: Floats, length: Floats, corner: Floats) -> list[int]:
+    """A face of each plane that holds much area, roughly grouped, largest area first."""
+    key = np.round(normal, 1)
+    height = np.round(np.einsum("ij,ij->i", normal, corner))
+    _, group = np.unique(np.column_stack([key, height]), axis=0, return_inverse=True)
+    group = group.ravel()
+    area = np.bincount(group, length) / 2
+    chosen = [g for g in np.argsort(-area, kind="stable")[:_PLANES] if area[g] >= _LEAST_CAP_MM2]
+    largest = np.lexsort((-length, group))
+    first = {int(group[n]): int(n) for n in largest[::-1]}
+    return [first[int(g)] for g in chosen]
+
+
+def _cap(vertices: Floats, along: Floats, rim: Floats, normal: Floats) -> Cap | None:
+    """The cap of that rim, if the mesh ends there.
+
+    Near by all of it lies behind, and it reaches farther back than the cap is wide.
+    """
+    centre = (rim.min(axis=0) + rim.max(axis=0)) / 2
+    radius = float(np.linalg.norm(rim - centre, axis=1).max())
+    near = np.linalg.norm(vertices - centre, axis=1) < 1.5 * radius
+    if (along[near] > _FLAT_MM).any() or -along.min() < 1.5 * radius:
+        return None
+    x, y, z = (float(p) for p in centre)
+    i, j, k = (float(p) for p in normal)
+    return Cap((x, y, z), (i, j, k), radius)
 
 
 def _beyond(cap: Cap, wall_mm: float) -> Manifold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from medrecon.core import Label, Mesh, Space, known_labels
 from medrecon.errors import OutputExistsError, UsageError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.meshes import file_stem, mesh_format, save_meshes
+from medrecon.outputs.opened import open_run
 from medrecon.printing.cut import Pins, Plane, add_pins, cut_in_two
 from medrecon.printing.engrave import Engraved, Inscription, engrave, sunk_under
 from medrecon.printing.fit import Boolean, combined, margin_shell, with_gap
@@ -32,6 +33,7 @@ from medrecon.recipes.check import CheckOptions, check_files
 Matrix = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
 
+PRINT_FOLDER = "print"
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
 
@@ -135,6 +137,7 @@ class _Piece:
 
     label: Label
     solid: Manifold
+    origins: frozenset[str] = frozenset()
     matrix: Matrix = field(default_factory=lambda: np.eye(4))
     cut_faces: list[Triple] = field(default_factory=list)
     taken: list[Ball] = field(default_factory=list)
@@ -146,7 +149,9 @@ class _Piece:
         turn = matrix[:3, :3]
         self.cut_faces = [_triple(turn @ np.asarray(f)) for f in self.cut_faces]
         at = matrix[:3, 3]
-        self.taken = [Ball(_triple(turn @ np.asarray(b.centre_mm) + at), b.radius_mm) for b in self.taken]
+        self.taken = [
+            Ball(_triple(turn @ np.asarray(b.centre_mm) + at), b.radius_mm) for b in self.taken
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +190,7 @@ def prepare_prints(
     *,
     output: Path,
     patient: Patient | None = None,
+    concerns: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> Prepared:
     """Make copies for a printer, write them to a folder, read them back and judge them.
@@ -202,6 +208,8 @@ def prepare_prints(
         Folder for the copies: ``<part>_print_<factor>.<suffix>`` and ``….json``.
     patient : Patient, optional
         Needed to engrave a side.
+    concerns : mapping of str to str, optional
+        Why a mesh must not be printed, by its name: no copy of it passes.
     overwrite : bool
 
     Raises
@@ -231,11 +239,47 @@ def prepare_prints(
         name = f"{piece.label.name}_print_{factor_words(options.shrink_percent)}"
         label = dataclasses.replace(piece.label, name=name)
         made.append((mesh_of(piece.solid, label), piece))
-    return Prepared(tuple(_written(made, options, output)), tuple(warnings))
+    return Prepared(tuple(_written(made, options, output, concerns or {})), tuple(warnings))
+
+
+def prepare_run(folder: Path, options: PrintOptions, *, overwrite: bool = False) -> Prepared:
+    """Copies of a finished run's meshes, written to its folder `print/`.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no finished run, or as `prepare_prints`.
+    """
+    run = open_run(folder)
+    meshes = run.meshes()
+    laterality = str(run.record.get("volume", {}).get("laterality", ""))
+    patient = Patient(body_middle_x_mm(meshes), laterality)
+    rows = run.quality.get("meshes", {})
+    return prepare_prints(
+        meshes,
+        options,
+        output=folder / PRINT_FOLDER,
+        patient=patient,
+        concerns={n: str(row["verdict"]) for n, row in rows.items() if not row["passed"]},
+        overwrite=overwrite,
+    )
+
+
+def body_middle_x_mm(meshes: Sequence[Mesh]) -> float | None:
+    """LPS x of the body's middle, from the skin or from a pair; None if there is neither."""
+    x = {mesh.label.name: float(mesh.centroid_mm[0]) for mesh in meshes}
+    if "skin" in x:
+        return x["skin"]
+    twins = {name: name.replace("left", "right") for name in x if "left" in name}
+    middles = [(x[left] + x[right]) / 2 for left, right in twins.items() if right in x]
+    return float(np.mean(middles)) if middles else None
 
 
 def _written(
-    made: Sequence[tuple[Mesh, _Piece]], options: PrintOptions, folder: Path
+    made: Sequence[tuple[Mesh, _Piece]],
+    options: PrintOptions,
+    folder: Path,
+    concerns: Mapping[str, str],
 ) -> Iterator[PreparedPart]:
     """Every copy in its formats, read back, judged, its sidecar written last."""
     kinds = [mesh_format(name) for name in options.formats]
@@ -247,6 +291,8 @@ def _written(
         for path in paths:
             save_meshes([mesh], path)
         (judged,) = check_files(paths[:1], check)
+        against = tuple(f"{n}: {concerns[n]}" for n in sorted(piece.origins) if n in concerns)
+        judged = dataclasses.replace(judged, reasons=(*judged.reasons, *against))
         sidecar = _sidecar(mesh, piece, options, judged)
         write_json(folder / f"{file_stem(mesh)}.json", sidecar)
         yield PreparedPart(mesh, piece.matrix, sidecar, judged)
@@ -277,10 +323,12 @@ def _parts(meshes: Sequence[Mesh], options: PrintOptions) -> list[_Piece]:
         return known[name]
 
     labels = {name: m.label for name, m in known.items()}
+    origins = {name: frozenset({name}) for name in known}
     for name, first, how, second in options.booleans:
         base = mesh(first).label
         solids[name] = combined(solids[first], how, solids[mesh(second).label.name])
         labels[name] = dataclasses.replace(base, name=name)
+        origins[name] = frozenset({first, second})
     for part, other, gap_mm in options.gaps:
         solids[mesh(part).label.name] = with_gap(solids[part], mesh(other), gap_mm)
     for part, distances, within in options.margins:
@@ -289,6 +337,7 @@ def _parts(meshes: Sequence[Mesh], options: PrintOptions) -> list[_Piece]:
             name = f"{part}_margin_{high:g}mm"
             solids[name] = margin_shell(mesh(part), low, high, room)
             labels[name] = dataclasses.replace(mesh(part).label, name=name)
+            origins[name] = frozenset({part})
     for part, wall_mm in options.vessels:
         lumen = _opened(mesh(part), options.open_at)
         solids[part], _ = vessel_wall(lumen, wall_mm)
@@ -296,7 +345,7 @@ def _parts(meshes: Sequence[Mesh], options: PrintOptions) -> list[_Piece]:
     missing = sorted(set(names) - set(solids))
     if missing:
         raise UsageError(f"no part {', '.join(missing)}; there are: {', '.join(solids)}")
-    return [_Piece(labels[name], solids[name]) for name in names]
+    return [_Piece(labels[name], solids[name], origins[name]) for name in names]
 
 
 def _opened(lumen: Mesh, cuts: Sequence[Cut]) -> Mesh:
@@ -342,6 +391,7 @@ def _halved(piece: _Piece, plane: Plane, pins: Pins | None) -> list[_Piece]:
         _Piece(
             piece.label,
             solid,
+            piece.origins,
             piece.matrix,
             [*piece.cut_faces, face],
             [*piece.taken, *taken],
@@ -451,7 +501,9 @@ def _emptied(
     for hollow in hollows:
         whole = whole - hollow
     for hollow in hollows if diameter else ():
-        plan = DrainPlan(diameter or 0.0, options.drains, options.hollow_mm or 0, tuple(piece.taken))
+        plan = DrainPlan(
+            diameter or 0.0, options.drains, options.hollow_mm or 0, tuple(piece.taken)
+        )
         holes, found = drain_holes(outer, hollow, plan)
         whole = whole - holes
         piece.done["hollow"]["drains"] += [dataclasses.asdict(d) for d in found]
