@@ -1,6 +1,6 @@
 """The frozen values that every room speaks in."""
 
-from medrecon.core.field import Segmentation, SoftField, away_from_zero
+from medrecon.core.field import Doubt, Segmentation, SoftField, away_from_zero
 from medrecon.core.geometry import Geometry, lps_from_ras, ras_from_lps
 from medrecon.core.labels import Label, LabelMap, SnomedCode, known_labels, label
 from medrecon.core.mesh import Mesh, Space
@@ -9,6 +9,7 @@ from medrecon.core.volume import Acquisition, HuStatus, Modality, SliceStack, Vo
 
 __all__ = [
     "Acquisition",
+    "Doubt",
     "Geometry",
     "HuStatus",
     "Label",

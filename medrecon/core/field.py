@@ -73,6 +73,34 @@ class SoftField:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """How far a surface may lie elsewhere, at the voxels beside it.
+
+    Parameters
+    ----------
+    index : ndarray of int, shape (n,)
+        Flat indices (Fortran order) of voxels in the field's block.
+    mm : ndarray of float32, shape (n,)
+        One standard deviation from noise where the edge is certain; how far it was
+        looked for where it is not; the blur where something is unresolved.
+    """
+
+    index: npt.NDArray[np.intp]
+    mm: npt.NDArray[np.float32]
+
+    @classmethod
+    def none(cls) -> Doubt:
+        """Nothing known."""
+        return cls(np.zeros(0, np.intp), np.zeros(0, np.float32))
+
+    def on(self, shape: Shape) -> npt.NDArray[np.float32]:
+        """The map over a block of that shape; NaN away from the surface."""
+        flat = np.full(int(np.prod(shape)), np.nan, np.float32)
+        flat[self.index] = self.mm
+        return flat.reshape(shape, order="F")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
     """Fields of one image, all on its grid.
 
@@ -90,6 +118,8 @@ class Segmentation:
     findings : mapping of str to list of str
         What a reader should know of a label: what was dropped in mm³, why a label is
         absent, where the boundary is uncertain.
+    doubts : mapping of str to Doubt
+        By label, in mm, where the boundary was placed by the image.
     """
 
     grid: Geometry
@@ -97,11 +127,13 @@ class Segmentation:
     source: str
     exclusive: bool = False
     findings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(not f.grid.is_close(self.grid) for f in self.fields):
             raise GeometryError("a field on another grid than its segmentation's")
         object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
+        object.__setattr__(self, "doubts", MappingProxyType(dict(self.doubts)))
 
     @property
     def labels(self) -> tuple[Label, ...]:

@@ -5,7 +5,8 @@ the mid-point between the values on both sides, found along the surface's normal
 averaged over small blocks, so that it follows a bone's density from place to place.
 Where the two sides do not differ enough, where the level does not lie between them, or
 where the surface would leave the band, the surface stays where it was and is reported
-as uncertain.
+as uncertain. Last, what the scanner's blur does to a curved edge is undone (`curvature`),
+except at thin walls, whose level allows for their blur already.
 
 References
 ----------
@@ -22,10 +23,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Segmentation, SoftField, Volume
+from medrecon.core import Doubt, Segmentation, SoftField, Volume
 from medrecon.errors import GeometryError
 from medrecon.segmentation.components import components
 from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.curvature import without_blur_shift
+from medrecon.segmentation.exclusive import disjoint
 from medrecon.segmentation.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
 from medrecon.segmentation.pooling import Array, Mask
 from medrecon.segmentation.shells import Shells, place_by_shells
@@ -118,28 +121,40 @@ def refine(
     chosen = options or RefineOptions()
     fields = []
     findings: dict[str, tuple[str, ...]] = dict(segmentation.findings)
+    doubts: dict[str, Doubt] = dict(segmentation.doubts)
     for number, one in enumerate(segmentation.fields):
         name = one.label.name
         if name in chosen.keep_labels:
             fields.append(one)
         else:
-            place = refine_field if segmentation.source == TISSUE else refine_network_field
-            moved, finding = place(one, volume, chosen)
+            if segmentation.source == TISSUE:
+                moved, finding = refine_field(one, volume, chosen)
+            else:
+                moved, finding, doubts[name] = refine_network_field(one, volume, chosen)
             fields.append(moved)
             findings[name] = (*findings.get(name, ()), *finding)
         if progress is not None:
             progress((number + 1) / len(segmentation.fields))
-    return replace(segmentation, fields=tuple(fields), findings=findings)
+    if segmentation.exclusive:
+        fields = list(disjoint(fields))
+    return replace(segmentation, fields=tuple(fields), findings=findings, doubts=doubts)
 
 
 def refine_network_field(
     found: SoftField, volume: Volume, options: RefineOptions
-) -> tuple[SoftField, tuple[str, ...]]:
-    """A network's field with its surface at the local half-maximum beside it."""
+) -> tuple[SoftField, tuple[str, ...], Doubt]:
+    """A network's field with its surface at the edge beside it, findings, doubt in mm."""
     how = Shells(contrast_to_noise=options.contrast_to_noise)
-    placed, uncertain = place_by_shells(found, volume, how)
-    words = f"{round(100 * uncertain)} % of the surface uncertain"
-    return placed, (words,) if uncertain >= 0.005 else ()
+    placed = place_by_shells(found, volume, how)
+    words = []
+    if placed.uncertain >= 0.005:
+        words.append(f"{round(100 * placed.uncertain)} % of the surface uncertain")
+    if placed.unresolved >= 0.005:
+        words.append(
+            f"{round(100 * placed.unresolved)} % of the surface unresolved: thinner than the "
+            "scan's blur lets be measured"
+        )
+    return placed.field, tuple(words), placed.doubt
 
 
 def refine_field(
@@ -171,7 +186,10 @@ def refine_field(
     if how.thin_wall:
         voxel_mm3 = volume.geometry.voxel_volume_mm3
         findings.extend(_drop_crumbs(placed.values, options.crumb_mm3 / voxel_mm3, voxel_mm3))
-    return replace(found, values=placed.values.T), tuple(findings)
+    moved = replace(found, values=placed.values.T)
+    if not (how.thin_wall or how.thin_around):
+        moved, _ = without_blur_shift(moved, placed.contrast)
+    return moved, tuple(findings)
 
 
 def _drop_crumbs(values: Array, smallest: float, voxel_mm3: float) -> tuple[str, ...]:
@@ -196,6 +214,8 @@ def _drop_crumbs(values: Array, smallest: float, voxel_mm3: float) -> tuple[str,
 class _Placed:
     values: npt.NDArray[np.int16] | npt.NDArray[np.float32]
     uncertain: float
+    contrast: float
+    """The edge's whole step, in the values' unit."""
 
 
 class _Placing:
@@ -243,7 +263,9 @@ class _Placing:
             if len(index) == 0:
                 break
             sides = look(self.old, self.image, index, self.how) if self.how.thin_wall else None
-        return _Placed(self.new, uncertain)
+        unit = 2.0 if self.new.dtype == np.int16 else float(self.scale)
+        contrast = float(np.median(np.abs(self.sides.contrast)))
+        return _Placed(self.new, uncertain, unit * contrast)
 
     def _above(self, index: Ints, sides: Sides | None) -> tuple[Floats, Mask]:
         """How far each voxel is above its level, towards the inside; and where that is known.

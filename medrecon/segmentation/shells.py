@@ -14,17 +14,37 @@ Half-maximum edges in CT: Prevrhal S. et al. 1999, doi:10.1088/0031-9155/44/3/01
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the library's own short name
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates, maximum_filter
+from scipy.ndimage import label as connected
+from scipy.special import ndtri
 
-from medrecon.core import SoftField, Volume, away_from_zero
+from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
+from medrecon.segmentation.curvature import without_blur_shift
+from medrecon.segmentation.sheets import fit_sheets
+from medrecon.segmentation.walls import SCANNER_SIGMA_MM
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+# Half of a thickness below which there is no plateau of a shell's depth on the inside.
+THIN_HALF_MM = 2.0
+# A gap is looked at where nothing further out than this is outside: between two bones.
+GAP_HALF_MM = 1.6
+# How far around a voxel the thickest place is looked for.
+AROUND_MM = 3.0
+# Voxels of thick edges that the blur is measured on, and of a plate, at least.
+FEWEST_EDGES, FEWEST_PLACES = 200, 20
+# Share of a shell's window that must lie in the shell: a flat edge fills half of it.
+FEWEST_IN_SHELL = 0.15
+
+STEP = 2.0
+"""An edge's whole step in the unit of the fields made here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +66,38 @@ class Shells:
         Below it the sides cannot be told apart, and the network's surface stays.
     """
 
-    near_mm: tuple[float, ...] = (1.2, 1.6, 1.8)
+    near_mm: tuple[float, ...] = (0.7, 1.1, 1.3)
     width_mm: float = 1.4
     reach_mm: float = 1.8
     blur_mm: float = 1.0
     contrast_to_noise: float = 4.0
 
 
-def place_by_shells(
-    field: SoftField, volume: Volume, shells: Shells | None = None
-) -> tuple[SoftField, float]:
-    """The field with its zero at the local half-maximum, and the share left uncertain.
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A field with its zero at the edge, and how sure that is.
+
+    Parameters
+    ----------
+    field : SoftField
+        float32, in units of the image above the level where the edge is certain, and
+        proportional to the distance from the network's surface elsewhere.
+    uncertain : float
+        Share of the surface's voxels at which the network's surface was kept.
+    unresolved : float
+        Share at which something is thinner than the blur lets be measured.
+    doubt : Doubt
+        The same in mm, at each voxel of the surface.
+    """
+
+    field: SoftField
+    uncertain: float
+    unresolved: float
+    doubt: Doubt
+
+
+def place_by_shells(field: SoftField, volume: Volume, shells: Shells | None = None) -> Placed:
+    """A network's field with its zero where the native image has the edge.
 
     Parameters
     ----------
@@ -65,50 +106,194 @@ def place_by_shells(
     volume : Volume
         The native image.
     shells : Shells, optional
-
-    Returns
-    -------
-    field : SoftField
-        float32, in units of the image above the level where the edge is certain, and
-        proportional to the distance from the network's surface elsewhere.
-    uncertain : float
-        Share of the surface's voxels at which the surface was kept in the last pass.
     """
     how = shells or Shells()
-    uncertain = 0.0
     image = volume.array[field.slices].astype(np.float32)
+    before = field.values > 0
+    blur_mm = default_blur_mm(field.grid.spacing_mm)
+    placed = Placed(field, 0.0, 0.0, Doubt.none())
     for near_mm in how.near_mm:
-        field, uncertain = _one_pass(field, image, near_mm, how)
-    return field, uncertain
+        placed, blur_mm = _Pass(placed.field, image, near_mm, blur_mm, how).placed()
+    # What the blur did to a curved edge is undone; a thin sheet's level allows for it.
+    straight, _ = without_blur_shift(placed.field, STEP)
+    return replace(placed, field=_kept_apart(straight, before))
 
 
-def _one_pass(
-    field: SoftField, image: Floats, near_mm: float, how: Shells
-) -> tuple[SoftField, float]:
-    spacing = field.grid.spacing_mm
-    distance = signed_distance_mm(field.values > 0, spacing)
-    band = np.flatnonzero((np.abs(distance) < how.reach_mm).ravel(order="F"))
-    values = distance / np.float32(max(spacing))
-    if not len(band):
-        return _with_values(field, values), 0.0
-    depth = near_mm + how.width_mm / 2
-    inside = _beside(image, distance, band, spacing, (near_mm, depth, how))
-    outside = _beside(image, -distance, band, spacing, (near_mm, depth, how))
-    contrast = inside - outside
-    # Rounding of the means is no contrast either.
-    rounding = 1e-4 * float(np.abs(image).max())
-    enough = max(how.contrast_to_noise * _noise(image, distance, near_mm), rounding)
-    certain = np.abs(contrast) > enough
-    at = image.ravel(order="F")[band]
-    # A blurred step of contrast c rises by about c/2 a voxel: in units of a voxel's rise
-    # the edge and the distance that is kept elsewhere join smoothly.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        edge = (at - (inside + outside) / 2) / contrast * 2
-    flat = values.ravel(order="F")
-    flat[band] = np.where(certain, edge, flat[band])
-    surface = np.abs(distance.ravel(order="F")[band]) <= min(spacing)
-    uncertain = float(np.mean(~certain[surface])) if surface.any() else 0.0
-    return _with_values(field, flat.reshape(values.shape, order="F")), uncertain
+def default_blur_mm(spacing_mm: Triple) -> float:
+    """A clinical scanner's blur and the averaging of the voxel, where no edge tells it."""
+    voxel = float(np.mean(np.square(spacing_mm))) / 12
+    return math.sqrt(SCANNER_SIGMA_MM**2 + voxel)
+
+
+class _Pass:
+    """One step of the surface towards the edge, from its present place."""
+
+    def __init__(
+        self, field: SoftField, image: Floats, near_mm: float, blur_mm: float, how: Shells
+    ) -> None:
+        self.field, self.image, self.how, self.blur_mm = field, image, how, blur_mm
+        self.near_mm = near_mm
+        self.spacing = field.grid.spacing_mm
+        self.distance = signed_distance_mm(field.values > 0, self.spacing)
+        self.inner = self.outer = np.zeros(0, np.float32)
+        self.band = np.flatnonzero((np.abs(self.distance) < how.reach_mm).ravel(order="F"))
+
+    def placed(self) -> tuple[Placed, float]:
+        """The field after the step, and the blur that its edges show."""
+        values = self.distance / np.float32(max(self.spacing))
+        if not len(self.band):
+            return Placed(_with_values(self.field, values), 0.0, 0.0, Doubt.none()), self.blur_mm
+        (inside, self.inner), (outside, self.outer) = self._sides()
+        contrast = inside - outside
+        certain = np.abs(contrast) > self._enough()
+        at = self.image.ravel(order="F")[self.band]
+        blur_mm = self._blur(at, inside, outside, certain)
+        level = (inside + outside) / 2
+        thin = self._thin(level, contrast, certain, blur_mm)
+        # A blurred step of contrast c rises by about c/2 a voxel: in units of a voxel's rise
+        # the edge and the distance that is kept elsewhere join smoothly.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            edge = (at - level) / contrast * 2
+        flat = values.ravel(order="F")
+        flat[self.band] = np.where(certain, edge, flat[self.band])
+        placed = _with_values(self.field, flat.reshape(values.shape, order="F"))
+        doubt = self._doubt(contrast, certain, thin, blur_mm)
+        surface = np.abs(self.distance.ravel(order="F")[self.band]) <= min(self.spacing)
+        lost = float(np.mean(~certain[surface])) if surface.any() else 0.0
+        small = float(np.mean(thin[surface])) if surface.any() else 0.0
+        return Placed(placed, lost, small, doubt), blur_mm
+
+    def _sides(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Mean of the shell on either side, and how much of it there is."""
+        shell = (self.near_mm, self.near_mm + self.how.width_mm / 2, self.how)
+        return (
+            _beside(self.image, self.distance, self.band, self.spacing, shell),
+            _beside(self.image, -self.distance, self.band, self.spacing, shell),
+        )
+
+    def _enough(self) -> float:
+        """Contrast at which two sides can be told apart; rounding of means is none either."""
+        noise = _noise(self.image, self.distance, self.near_mm)
+        rounding = 1e-4 * float(np.abs(self.image).max())
+        return max(self.how.contrast_to_noise * noise, rounding)
+
+    def _blur(self, at: Floats, inside: Floats, outside: Floats, certain: Mask) -> float:
+        """The blur that thick edges show, from how steeply they rise half-way up."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            height = (at - outside) / (inside - outside)
+        chosen = certain & (np.abs(height - 0.5) < 0.1) & self._is_thick()
+        if np.count_nonzero(chosen) < FEWEST_EDGES:
+            return self.blur_mm
+        steep = np.sqrt(
+            sum(
+                np.gradient(self.image, axis=axis).ravel(order="F")[self.band][chosen] ** 2
+                for axis in range(3)
+            )
+        )
+        # Between two neighbours, two voxels apart, an edge rises by 2Φ(h/σ) − 1.
+        rise = np.median(2 * steep / np.abs(inside - outside)[chosen])
+        if not 0.2 < rise < 0.999:
+            return self.blur_mm
+        found = float(np.mean(self.spacing)) / float(ndtri((1 + rise) / 2))
+        return float(np.clip(found, 0.5 * self.blur_mm, 2 * self.blur_mm))
+
+    def _is_thick(self) -> Mask:
+        deep = _most(self.distance, self.spacing), _most(-self.distance, self.spacing)
+        thick: Mask = np.minimum(*deep).ravel(order="F")[self.band] >= THIN_HALF_MM
+        return thick
+
+    def _thin(self, level: Floats, contrast: Floats, certain: Mask, blur_mm: float) -> Mask:
+        """Put the levels of plates and gaps in place; where one is unresolved."""
+        unresolved = np.zeros(len(self.band), np.bool_)
+        surface = np.abs(self.distance) <= 1.01 * max(self.spacing)
+        polarity = self._polarity()
+        for side, bright in ((self.distance, 1.0), (-self.distance, -1.0)):
+            is_thin = _most(side, self.spacing) < (THIN_HALF_MM if bright > 0 else GAP_HALF_MM)
+            lacking = (self.inner if bright > 0 else self.outer) < FEWEST_IN_SHELL
+            places = np.argwhere(is_thin & surface)
+            if len(places) < FEWEST_PLACES:
+                continue
+            sheet = fit_sheets(
+                self.image, places, self.spacing, blur_mm, sign=float(bright * polarity)
+            )
+            nearest = _nearest(places, self.image.shape, self.spacing).ravel(order="F")[self.band]
+            here = is_thin.ravel(order="F")[self.band] & lacking
+            height = bright * sheet.contrast[nearest]
+            here &= sheet.known[nearest] & (np.abs(height) > self._enough())
+            level[here] = sheet.level[nearest][here]
+            contrast[here] = height[here]
+            certain[here] = True
+            unresolved |= here & ~sheet.resolved[nearest]
+        return unresolved
+
+    def _polarity(self) -> float:
+        """1 where the inside is brighter than what is around it, else −1."""
+        inside, outside = self.distance > 0, (self.distance < 0) & (self.distance > -4)
+        if not inside.any() or not outside.any():
+            return 1.0
+        return float(np.sign(np.median(self.image[inside]) - np.median(self.image[outside])) or 1)
+
+    def _doubt(self, contrast: Floats, certain: Mask, thin: Mask, blur_mm: float) -> Doubt:
+        """How far the edge may lie elsewhere, at the voxels beside it."""
+        noise = _noise(self.image, self.distance, self.near_mm)
+        # An edge of contrast C and blur σ rises by C/(σ√2π) a millimetre.
+        mm = noise * blur_mm * math.sqrt(2 * math.pi) / np.maximum(np.abs(contrast), 1e-6)
+        mm = np.where(certain, np.minimum(mm, self.how.reach_mm), self.how.reach_mm)
+        mm = np.where(thin, np.maximum(mm, blur_mm), mm)
+        near = np.abs(self.distance.ravel(order="F")[self.band]) <= max(self.spacing)
+        return Doubt(self.band[near], mm[near].astype(np.float32))
+
+
+def _most(depth: Floats, spacing_mm: Triple) -> Floats:
+    """The greatest depth nearby: half of how thick something is."""
+    size = [2 * round(AROUND_MM / s) + 1 for s in spacing_mm]
+    found: Floats = maximum_filter(depth, size, mode="nearest")
+    return found
+
+
+def _nearest(
+    places: npt.NDArray[np.intp], shape: tuple[int, ...], spacing_mm: Triple
+) -> npt.NDArray[np.intp]:
+    """Number of the nearest place for every voxel."""
+    number = np.zeros(shape, np.intp)
+    number[tuple(places.T)] = np.arange(len(places))
+    absent = np.ones(shape, np.bool_)
+    absent[tuple(places.T)] = False
+    index = distance_transform_edt(absent, spacing_mm, return_distances=False, return_indices=True)
+    found: npt.NDArray[np.intp] = number[tuple(index)]
+    return found
+
+
+def _kept_apart(field: SoftField, before: Mask) -> SoftField:
+    """The field with parts that were separate before still separate.
+
+    Where two of them have grown together, the voxels half-way between stay outside.
+    """
+    old, count = connected(before)
+    if count < 2:
+        return field
+    new, _ = connected(field.values > 0, np.ones((3, 3, 3)))
+    if not _joined(old, new):
+        return field
+    index = distance_transform_edt(
+        old == 0, field.grid.spacing_mm, return_distances=False, return_indices=True
+    )
+    owner = old[tuple(index)]
+    between = np.zeros(before.shape, np.bool_)
+    for axis in range(3):
+        a, b = np.moveaxis(owner, axis, 0), np.moveaxis(between, axis, 0)
+        differ = a[1:] != a[:-1]
+        b[1:] |= differ
+        b[:-1] |= differ
+    wrong = between & (field.values > 0) & ~before
+    return _with_values(field, np.where(wrong, -np.abs(field.values), field.values))
+
+
+def _joined(old: npt.NDArray[np.int32], new: npt.NDArray[np.int32]) -> bool:
+    """Whether a new part holds two old ones."""
+    both = (old > 0) & (new > 0)
+    pairs = np.unique(np.stack([new[both], old[both]]), axis=1)
+    return bool(len(pairs[0]) > len(np.unique(pairs[0])))
 
 
 def _with_values(field: SoftField, values: Floats) -> SoftField:
@@ -122,7 +307,7 @@ def _beside(
     band: npt.NDArray[np.intp],
     spacing_mm: Triple,
     shell: tuple[float, float, Shells],
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Mean of the image at the foot of each voxel of the band in the shell at its side.
 
     The foot lies `depth` mm inside along the distance's own gradient, so an edge's
@@ -148,17 +333,22 @@ def _beside(
     overall = np.float32(image[mask].mean(dtype=np.float64)) if mask.any() else np.float32(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Floats = np.where(counts > 1e-3, sums / counts, overall)
-    return mean
+    return mean, counts
 
 
 def signed_distance_mm(inside: npt.NDArray[np.bool_], spacing_mm: Triple) -> Floats:
-    """Distance in mm from the surface between the voxels, positive inside (Maurer's)."""
+    """Distance in mm from the surface between the voxels, positive inside.
+
+    Maurer's distance is 0 in the outermost voxels inside; the surface lies half a voxel
+    further out.
+    """
     image = sitk.GetImageFromArray(inside.T.astype(np.uint8))
     image.SetSpacing(spacing_mm)
     found = sitk.SignedMaurerDistanceMap(
         image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True
     )
     distance: Floats = sitk.GetArrayFromImage(found).T
+    distance += np.float32(min(spacing_mm) / 2)
     return distance
 
 

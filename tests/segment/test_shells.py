@@ -59,7 +59,8 @@ def error_mm(field: SoftField) -> np.ndarray:
 @pytest.mark.parametrize("noise_hu", [0.0, 15.0])
 def test_the_surface_goes_to_the_edge_and_not_to_the_lung_behind_the_fat(noise_hu):
     rough = network(0.7)
-    placed, uncertain = place_by_shells(rough, scan(noise_hu))
+    found = place_by_shells(rough, scan(noise_hu))
+    placed, uncertain = found.field, found.uncertain
     assert np.abs(error_mm(rough)).mean() > 0.6
     # Half-maximum on a blurred ball and 1 mm voxels: under a tenth of a voxel on average.
     assert np.abs(error_mm(placed)).mean() < 0.1
@@ -72,7 +73,8 @@ def test_without_contrast_the_networks_surface_stays_and_is_called_uncertain():
     noisy = np.random.default_rng(1).normal(50, 20, GRID.shape).astype(np.int16)
     rough = network(0.3)
     for volume in (flat, Volume(noisy, GRID, Acquisition(Modality.CT))):
-        placed, uncertain = place_by_shells(rough, volume)
+        found = place_by_shells(rough, volume)
+        placed, uncertain = found.field, found.uncertain
         assert uncertain > 0.9
         # Voxel centres decide the side; the surface stays within a voxel of where it was.
         assert np.abs(error_mm(placed)).max() < 0.6 + 1.3
