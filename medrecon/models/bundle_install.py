@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import struct
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +12,10 @@ from medrecon.errors import ModelUntrustedError
 from medrecon.models.bundle import Bundle
 from medrecon.models.manifest_toml import MANIFEST_NAME, write_manifest
 from medrecon.models.networks import build_network
+from medrecon.models.restricted import load_restricted
 from medrecon.models.weights import StateDict, tensors_from_bytes, write_weights
 
 WRAPPERS = ("model", "state_dict", "network", "network_weights")
-# What PyTorch's restricted reader raises on something else than its own files.
-DAMAGE = (
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    LookupError,
-    AttributeError,
-    TypeError,
-)
 
 
 def write_as_model(bundle: Bundle, folder: Path) -> None:
@@ -57,17 +44,7 @@ def load_bundle_weights(path: Path) -> StateDict:
     """
     if path.suffix == ".safetensors":
         return tensors_from_bytes(path.read_bytes(), path.name)
-    if not zipfile.is_zipfile(path):
-        raise ModelUntrustedError(
-            f"{path.name} is a bare pickle or damaged; save the model's state_dict as safetensors"
-        )
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGE as error:
-        raise ModelUntrustedError(
-            f"{path.name} is not a plain file of tensors: {first_line(error)}; "
-            "save the model's state_dict as safetensors"
-        ) from error
+    content: Any = load_restricted(path)
     for name in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -76,8 +53,3 @@ def load_bundle_weights(path: Path) -> StateDict:
     ):
         raise ModelUntrustedError(f"{path.name} holds something else than tensors by name")
     return {k: v.float() if v.is_floating_point() else v for k, v in content.items()}
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says first."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from medrecon.errors import ModelError, ModelMissingError, ModelUntrustedError
-from medrecon.models.bundle_install import DAMAGE, first_line
 from medrecon.models.bundle_labels import FIRST_OWN_INDEX
 from medrecon.models.manifest import (
     IntendedUse,
@@ -32,6 +31,7 @@ from medrecon.models.nnunet_plans import (
     read_plans,
 )
 from medrecon.models.planned_unet import planned_weights
+from medrecon.models.restricted import load_restricted
 from medrecon.models.weights import StateDict, write_weights
 
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
@@ -134,13 +134,7 @@ def _folds(source: Path) -> list[Path]:
 def _checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint holds, if that is numbers, words and tensors."""
     place = f"{path.parent.name}/{path.name}"
-    try:
-        with torch.serialization.safe_globals(HARMLESS):
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGE as error:
-        raise ModelUntrustedError(
-            f"{place} is not a plain file of numbers: {first_line(error)}"
-        ) from error
+    content: Any = load_restricted(path, HARMLESS)
     weights = content.get("network_weights") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not all(
         isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in weights.items()

@@ -413,9 +413,7 @@ def test_a_step_in_another_place_or_way_is_refused(
 ) -> None:
     inference = changed()
     inference["preprocessing"]["transforms"].append(step)
-    with pytest.raises(
-        ModelUntrustedError, match=rf"transforms#6.*{words}"
-    ):
+    with pytest.raises(ModelUntrustedError, match=rf"transforms#6.*{words}"):
         read_bundle(write_bundle(tmp_path / "b", inference))
 
 

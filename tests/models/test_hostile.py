@@ -13,6 +13,7 @@ import pickle
 import stat
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,11 @@ def pickles(root: Path) -> list[Path]:
         folder = write_bundle(root / f"bare{number}")
         (folder / "models/model.pt").write_bytes(content)
         made.append(folder)
+    made.append(write_bundle(root / "script"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.script(torch.nn.Conv3d(1, 1, 1))
+        torch.jit.save(scripted, root / "script/models/model.pt")
     changes: list[dict[str, Any]] = [
         {"logging": {"losses": [Bomb()]}},
         {"init_args": Evaluated()},
