@@ -12,10 +12,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from derived_scenes import KINDS, Scene, corners_mm, frames, scene, seg_bytes
+from derived_scenes import KEY, KINDS, Scene, corners_mm, frames, scene, seg_bytes
 
-from medrecon.core import Geometry, Label, SoftField
-from medrecon.dicom.objects.seg_write import HIGHEST, SegKind
+from medrecon import dicom
+from medrecon.core import Geometry, Label, SoftField, label
+from medrecon.dicom.objects.modules import Making
+from medrecon.dicom.objects.seg_write import HIGHEST, SegKind, Segment, write_seg
+from medrecon.dicom.objects.source import open_source
 from medrecon.outputs.on_planes import Plane, occupancy
 from medrecon.quality.volume import field_volume_ml
 
@@ -165,3 +168,29 @@ def _named(ds: pydicom.Dataset) -> list[str]:
 
 def _references(ds: pydicom.Dataset) -> list[pydicom.Dataset]:
     return list(ds.ReferencedSeriesSequence[0].ReferencedInstanceSequence)
+
+
+@pytest.mark.data
+def test_frames_of_an_enhanced_object_are_named_by_their_own_numbers(data_dir: Path) -> None:
+    (path,) = (data_dir / "dicom" / "dcm_qa_enh").rglob("IM_0027_fMAP.dcm")
+    source = pydicom.dcmread(path, stop_before_pixels=True)
+    # Two volumes in one object: magnitude and field map.
+    for series in dicom.scan(path).series:
+        found = open_source(series)
+        columns, rows, _ = found.planes[0].geometry.shape
+        inside = np.zeros((len(found.planes), rows, columns), np.bool_)
+        inside[2:, rows // 3, columns // 2] = True
+        segments = [Segment(label(name), inside) for name in ("bone", "liver")]
+        stream = BytesIO()
+        write_seg(stream, segments, found, Making(KEY))
+        ds = pydicom.dcmread(BytesIO(stream.getvalue()))
+        for frame in ds.PerFrameFunctionalGroupsSequence:
+            named = frame.DerivationImageSequence[0].SourceImageSequence[0]
+            assert named.ReferencedSOPInstanceUID == source.SOPInstanceUID
+            true = source.PerFrameFunctionalGroupsSequence[int(named.ReferencedFrameNumber) - 1]
+            there = np.array([float(v) for v in _position(true)])
+            assert np.abs(there - [float(v) for v in _position(frame)]).max() < 0.01
+
+
+def _position(frame: pydicom.Dataset) -> list[float]:
+    return list(frame.PlanePositionSequence[0].ImagePositionPatient)

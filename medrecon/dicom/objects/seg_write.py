@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,8 +127,8 @@ def _build(
     )
     fractional = "OCCUPANCY" if kind is SegKind.OCCUPANCY else "PROBABILITY"
     made: Dataset = Segmentation(
-        source_images=list(source.instances),
-        pixel_array=_pixels(segments, source, kind),
+        source_images=_instances(source),
+        pixel_array=_pixels(segments, kind),
         segmentation_type=_TYPES[kind],
         segment_descriptions=[_describe(s, n, kind) for n, s in enumerate(segments, 1)],
         series_instance_uid=making.uid(source, kind.value, "series"),
@@ -157,31 +158,67 @@ _TYPES = {
 
 
 def _pixels(
-    segments: Sequence[Segment], source: SourceSeries, kind: SegKind
+    segments: Sequence[Segment], kind: SegKind
 ) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
-    """Frames in the order of the source's instances (or of its one object's frames)."""
-    order = _frame_order(source)
-    shape = (max(order) + 1, *segments[0].frames.shape[1:])
+    """All segments' frames: (planes, rows, columns), with a last axis of segments if need be."""
+    shape = segments[0].frames.shape
     if kind is SegKind.LABELMAP:
         top = max(s.label.index for s in segments)
         painted = np.zeros(shape, np.uint8 if top < 256 else np.uint16)
         for s in sorted(segments, key=lambda s: (-np.count_nonzero(s.frames), s.label.index)):
-            for plane, frame in enumerate(order):
-                painted[frame][s.frames[plane] > 0] = s.label.index
+            painted[s.frames > 0] = s.label.index
         return painted
     dtype = np.uint8 if kind is SegKind.BINARY else np.float32
     stacked = np.zeros((*shape, len(segments)), dtype)
     for n, s in enumerate(segments):
-        for plane, frame in enumerate(order):
-            stacked[frame, :, :, n] = s.frames[plane]
+        stacked[..., n] = s.frames
     if kind is not SegKind.BINARY:
         stacked /= HIGHEST
     return stacked
 
 
-def _frame_order(source: SourceSeries) -> list[int]:
-    """Where each plane stands among the frames that highdicom is told of."""
-    return [n if p.frame is None else p.frame - 1 for n, p in enumerate(source.planes)]
+def _instances(source: SourceSeries) -> list[Dataset]:
+    """Headers as highdicom expects them, one for each plane, or one of as many frames.
+
+    An enhanced object may hold other volumes too, and state spacing and turn frame by
+    frame; here are the frames of this volume alone, whose spacing and turn are one.
+    """
+    first = source.planes[0]
+    if first.frame is None:
+        return list(source.instances)
+    header, every = copy.copy(source.header), source.header.PerFrameFunctionalGroupsSequence
+    own, shared = every[first.frame - 1], Dataset()
+    stated = header.SharedFunctionalGroupsSequence[0]
+    for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        setattr(shared, keyword, (own if keyword in own else stated)[keyword].value)
+    header.SharedFunctionalGroupsSequence = [shared]
+    placed = []
+    for number in _frame_numbers(source):
+        item = Dataset()
+        item.PlanePositionSequence = every[number - 1].PlanePositionSequence
+        placed.append(item)
+    header.PerFrameFunctionalGroupsSequence = placed
+    header.NumberOfFrames = len(placed)
+    return [header]
+
+
+def _frame_numbers(source: SourceSeries) -> list[int]:
+    """Which frame each plane is, of a multi-frame source; empty of another."""
+    return [p.frame for p in source.planes if p.frame is not None]
+
+
+def _name_true_frames(ds: Dataset, source: SourceSeries) -> None:
+    """Frame numbers as the source has them, not as they were counted for highdicom."""
+    numbers = _frame_numbers(source)
+    # Frames of several segments on one plane share an item: each is put right once.
+    items = {
+        id(item): item
+        for frame in ds.PerFrameFunctionalGroupsSequence
+        for derivation in frame.get("DerivationImageSequence", ())
+        for item in derivation.SourceImageSequence
+    }
+    for item in (i for i in items.values() if numbers and "ReferencedFrameNumber" in i):
+        item.ReferencedFrameNumber = numbers[int(item.ReferencedFrameNumber) - 1]
 
 
 def _describe(segment: Segment, number: int, kind: SegKind) -> Any:
@@ -224,6 +261,7 @@ def _settle(ds: Dataset, source: SourceSeries, making: Making, kind: SegKind) ->
     step = _even_step(source)
     if step is not None:
         measures.SpacingBetweenSlices = step
+    _name_true_frames(ds, source)
     organisation = making.uid(source, kind.value, "dimensions")
     ds.DimensionOrganizationSequence[0].DimensionOrganizationUID = organisation
     for index in ds.DimensionIndexSequence:

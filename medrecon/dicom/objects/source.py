@@ -215,8 +215,9 @@ def _allowed(found: Dataset) -> Dataset:
     # Text is decoded and written again as UTF-8, whatever the source used.
     kept.SpecificCharacterSet = "ISO_IR 192"
     for keyword in (*WHO, *WHERE):
-        if keyword in found and found[keyword].value is not None:
-            value = found[keyword].value
+        # What is optional is taken only if it says something.
+        value = found[keyword].value if keyword in found else None
+        if value not in (None, ""):
             setattr(kept, keyword, str(value) if keyword.endswith("Name") else value)
     for keyword in _NEVER_ABSENT:
         if keyword not in kept:
