@@ -181,8 +181,11 @@ def test_frames_of_an_enhanced_object_are_named_by_their_own_numbers(data_dir: P
         inside = np.zeros((len(found.planes), rows, columns), np.bool_)
         inside[2:, rows // 3, columns // 2] = True
         segments = [Segment(label(name), inside) for name in ("bone", "liver")]
-        stream = BytesIO()
+        first, stream = BytesIO(), BytesIO()
+        write_seg(first, segments, found, Making(KEY))
         write_seg(stream, segments, found, Making(KEY))
+        # Writing changes nothing in the source's header.
+        assert first.getvalue() == stream.getvalue()
         ds = pydicom.dcmread(BytesIO(stream.getvalue()))
         for frame in ds.PerFrameFunctionalGroupsSequence:
             named = frame.DerivationImageSequence[0].SourceImageSequence[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from medrecon.dicom.objects import modules
 from medrecon.dicom.objects.colour import cielab_from_srgb
 from medrecon.dicom.objects.modules import Making
 from medrecon.dicom.objects.quiet import without_remarks
-from medrecon.dicom.objects.source import WHO, SourceSeries
+from medrecon.dicom.objects.source import WHERE, WHO, SourceSeries
 from medrecon.dicom.objects.writing import write_object
 from medrecon.errors import DamagedInputError, GeometryError, UsageError
 
@@ -186,17 +185,22 @@ def _instances(source: SourceSeries) -> list[Dataset]:
     first = source.planes[0]
     if first.frame is None:
         return list(source.instances)
-    header, every = copy.copy(source.header), source.header.PerFrameFunctionalGroupsSequence
+    every = source.header.PerFrameFunctionalGroupsSequence
     own, shared = every[first.frame - 1], Dataset()
-    stated = header.SharedFunctionalGroupsSequence[0]
+    stated = source.header.SharedFunctionalGroupsSequence[0]
     for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
         setattr(shared, keyword, (own if keyword in own else stated)[keyword].value)
-    header.SharedFunctionalGroupsSequence = [shared]
     placed = []
     for number in _frame_numbers(source):
         item = Dataset()
         item.PlanePositionSequence = every[number - 1].PlanePositionSequence
         placed.append(item)
+    # A copy would share its elements with the source's header, and change it.
+    header = Dataset()
+    for keyword in (*WHO, *WHERE, "SpecificCharacterSet"):
+        if keyword in source.header:
+            setattr(header, keyword, source.header[keyword].value)
+    header.SharedFunctionalGroupsSequence = [shared]
     header.PerFrameFunctionalGroupsSequence = placed
     header.NumberOfFrames = len(placed)
     return [header]
