@@ -204,8 +204,9 @@ def _field_of_view(
             cut = rng.random() < shape.cut[side]
             how_far = rng.random() * (shape.cut_mm[side] if cut else shape.margin_mm)
             ends.append(round(how_far / spacing_mm) * (1 if cut else -1))
-        start = max(0, first + ends[0])
+        # However much is cut off, two voxels are left of what is there.
+        start = max(0, min(first + ends[0], last - 2))
         stop = min(target.shape[axis], last - ends[1])
-        box.append(slice(start, max(stop, start + 8)))
+        box.append(slice(start, max(stop, start + 2)))
     i, j, k = box
     return np.ascontiguousarray(target[i, j, k]), (i, j, k)
