@@ -7,10 +7,13 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+
+from medrecon.errors import MedreconError
 
 PROBE_TIMEOUT_S = 60.0
 # Runs in a child: a VTK without EGL and OSMesa takes its process down.
@@ -52,6 +55,8 @@ def examine(folder: Path | None = None) -> tuple[Finding, ...]:
         ),
         _decoders(),
         _models(),
+        _batches(),
+        _temporary(),
         _disk(folder or Path()),
     )
 
@@ -88,8 +93,35 @@ def _decoders() -> Finding:
 def _models() -> Finding:
     from medrecon.models import store
 
-    names = ", ".join(m.manifest.identity for m in store.installed())
-    return Finding("models", names or "none", good=bool(names))
+    names, changed = [], []
+    for model in store.installed():
+        names.append(model.manifest.identity)
+        try:
+            store.verify(model)
+        except MedreconError as refusal:
+            changed.append(f"{model.manifest.name}: {refusal.code}")
+    if changed:
+        return Finding("models", f"not as installed: {', '.join(changed)}", good=False)
+    return Finding("models", ", ".join(names) or "none", good=bool(names))
+
+
+def _batches() -> Finding:
+    """Whether a batch can run here, and on Dask."""
+    if not hasattr(os, "fork"):
+        return Finding("batch", "no fork here; on Windows use WSL", good=False)
+    dask = "and on Dask" if find_spec("distributed") else "not on Dask (install medrecon[dask])"
+    return Finding("batch", f"on this machine {dask}")
+
+
+def _temporary() -> Finding:
+    """Whether the folder for temporary files can be written."""
+    try:
+        with tempfile.TemporaryFile(prefix="medrecon-") as stream:
+            stream.write(b"x")
+    except OSError as error:
+        return Finding("temporary files", f"cannot be written: {error.strerror}", good=False)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return Finding("temporary files", f"{free / 1e9:.1f} GB free", good=free > 1e9)
 
 
 def _disk(folder: Path) -> Finding:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sockets
+
+sockets.watch()
+
+
+@pytest.fixture(autouse=True)
+def _no_socket_leaves_this_machine() -> Iterator[None]:
+    """A test that opens a socket to another machine fails, with what it opened."""
+    yield
+    seen, sockets.outside[:] = list(sockets.outside), []
+    assert seen == []
 
 
 @pytest.fixture(scope="session")

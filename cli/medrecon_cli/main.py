@@ -20,10 +20,13 @@ from medrecon_cli import (
     batch_verbs,
     evaluate_verbs,
     export_verbs,
+    grow_verbs,
     inspect_verbs,
     make_verbs,
     model_verbs,
+    replay_verbs,
     road,
+    selftest_verbs,
     train_verbs,
     view_verbs,
 )
@@ -48,6 +51,7 @@ app = typer.Typer(
 )
 for module in (
     road,
+    grow_verbs,
     inspect_verbs,
     make_verbs,
     model_verbs,
@@ -58,6 +62,8 @@ for module in (
     export_verbs,
     archive_verbs,
     audit_verbs,
+    replay_verbs,
+    selftest_verbs,
 ):
     module.register(app)
 

@@ -18,6 +18,7 @@ from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
 
 SCHEMA_VERSION = 1
+A_FOLDER = "a folder"
 LIBRARIES = (
     "numpy",
     "pydicom",
@@ -143,7 +144,7 @@ def run_json(
         "run_id": secrets.token_hex(16),
         "software": software_versions(),
         **segmented.image,
-        "options": options,
+        "options": without_paths(options),
         "segmenters": [s.source for s in segmentations],
         "findings": {k: list(v) for s in segmentations for k, v in s.findings.items()},
         "steps": [
@@ -154,6 +155,22 @@ def run_json(
         "warnings": list(provenance.warnings),
         "outputs": dict(outputs),
     }
+
+
+def without_paths(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options without names of folders, which can be a patient's.
+
+    A model that is not installed was named by its folder; which one it was says the step
+    that ran it, by its identity.
+    """
+    segment = options.get("segment", {})
+    if not segment.get("models"):
+        return options
+    from medrecon.models import store
+
+    known = {"auto", *(m.manifest.name for m in store.installed())}
+    names = [name if name in known else A_FOLDER for name in segment["models"]]
+    return {**options, "segment": {**segment, "models": names}}
 
 
 def software_versions() -> dict[str, str]:
