@@ -76,7 +76,7 @@ class Drawing:
 
     def __init__(self, content: Content, *, size: tuple[int, int], offscreen: bool) -> None:
         self.content, self.facts = content, content.facts
-        panels = 3 if content.volume is not None and len(content.runs) == 1 else 0
+        panels = 3 if content.volume is not None and len(content.runs) <= 1 else 0
         runs = max(len(content.runs), 1)
         boxes = [{"bottomleft": (0, 0), "topright": (1, 1)}] * (runs + panels)
         self.plotter = vedo.Plotter(

@@ -12,7 +12,7 @@ import trimesh
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, Volume
-from medrecon.report.page import write_report
+from medrecon.report.page import scene_page, write_report
 
 pytestmark = pytest.mark.browser
 
@@ -234,3 +234,17 @@ def test_every_control_is_reached_with_the_tab_key_and_has_a_name(opened):
     for tab_index, disabled, name in controls:
         assert disabled or tab_index >= 0
         assert name
+
+
+def test_a_page_of_an_image_alone_opens_without_a_word(browser, tmp_path):
+    path = tmp_path / "image.html"
+    path.write_text(scene_page((), scan()), "utf-8")
+    page = browser.new_page(viewport=NARROW)
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
+    assert page.locator("[data-plane=coronal] output").inner_text().startswith("31 / 60")
+    assert said == []
+    page.close()

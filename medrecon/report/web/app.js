@@ -85,7 +85,7 @@ async function start() {
   const parts = await readParts(content.parts);
   page.parts = parts;
   const redraw = [];
-  joinParts(parts, (part) => redraw.forEach((draw) => draw(part)));
+  if (parts.length) joinParts(parts, (part) => redraw.forEach((draw) => draw(part)));
   if (parts.length) {
     try {
       page.scene = new Scene3D(parts, document.getElementById("scene"));
