@@ -29,6 +29,8 @@ SMALLEST_WEIGHT = 1e-3
 # full resolution fit in no other way, and a rounding of 2⁻¹¹ of a logit moves no surface
 # by a hundredth of a voxel.
 HALF_SUMS_BYTES = 4 << 30
+# Classes weighed at a time on a GPU, where every call costs more than the cache saves.
+GPU_GROUP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,11 @@ class _Layer:
         place = list(corner)
         place[self._tiling.axis] -= self._start
         window = _window(place, self._tiling.tile)
-        self._sums[(slice(None), *window)] += logits.float().mul_(self._weights)
+        # By groups of classes: a weighted copy of all would need a tile's logits again, and
+        # on a CPU one class at a time stays in the cache.
+        group = 1 if logits.device.type == "cpu" else GPU_GROUP
+        for sums, part in zip(self._sums.split(group), logits.split(group), strict=True):
+            sums[(slice(None), *window)] += part.float() * self._weights
         self._total[window] += self._weights
 
     def advance(self, start: int, store: LogitStore) -> None:
