@@ -114,12 +114,13 @@ def find_face(volume: Volume) -> FacePlane:
 
 def remove_face(volume: Volume, plane: FacePlane) -> Volume:
     """The image with air where the face was; there, nothing counts as measured."""
-    gone = np.zeros(volume.array.shape, bool, order="F")
+    gone = np.zeros(volume.geometry.shape, bool, order="F")
     affine = volume.geometry.affine_lps
-    i, j, _ = np.ogrid[: gone.shape[0], : gone.shape[1], :1]
+    columns, rows, _ = volume.geometry.shape
+    i, j = np.arange(columns)[:, None], np.arange(rows)[None, :]
     for k in range(gone.shape[2]):
-        y = (affine[1, 0] * i + affine[1, 1] * j + affine[1, 2] * k + affine[1, 3])[:, :, 0]
-        z = (affine[2, 0] * i + affine[2, 1] * j + affine[2, 2] * k + affine[2, 3])[:, :, 0]
+        y = affine[1, 0] * i + affine[1, 1] * j + affine[1, 2] * k + affine[1, 3]
+        z = affine[2, 0] * i + affine[2, 1] * j + affine[2, 2] * k + affine[2, 3]
         gone[:, :, k] = _is_face(y, z, plane)
     ct = volume.acquisition.modality is Modality.CT
     array = volume.array.copy(order="F")

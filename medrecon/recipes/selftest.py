@@ -152,13 +152,14 @@ def _networks(folder: Path) -> Iterator[Check]:
 
     image = make_torso(9100, shape=(96, 80, 76), spacing_mm=(3.5, 3.5, 4.0)).volume
     model = store.find("phantom_torso")
-    found = {
-        device: {f.label.name: np.count_nonzero(f.values > 0) for f in segmented.fields}
-        for device in ("cpu", "cuda")
-        if (segmented := UnetSegmenter(model, device=device).segment(image))
-    }
-    for name, voxels in found["cpu"].items():
-        change = abs(found["cuda"].get(name, 0) / max(voxels, 1) - 1) * 100
+
+    def voxels(device: str) -> dict[str, int]:
+        fields = UnetSegmenter(model, device=device).segment(image).fields
+        return {f.label.name: int(np.count_nonzero(f.values > 0)) for f in fields}
+
+    on_gpu = voxels("cuda")
+    for name, count in voxels("cpu").items():
+        change = abs(on_gpu.get(name, 0) / max(count, 1) - 1) * 100
         yield Check(f"GPU against processor: {name}", change, 1.0, "%")
 
 
