@@ -35,6 +35,8 @@ _SMOOTHING = 1.0
 # Steps beyond which the two sides must have settled, in blurs; and how far they must.
 _SIDES_AT = 2.0
 _SETTLED = 0.3
+# How unlike they may be: where the level is not half way, smoothing itself would move it.
+_UNLIKE = 0.15
 
 # A ball smaller than this many blurs is no longer a curved edge but a blob: the formula
 # ends there.
@@ -161,7 +163,8 @@ def _settled(part: Floats, band: Ints, normal: Doubles, reach: Doubles) -> npt.N
     way = normal * reach[:, None]
     inside = map_coordinates(part, place + way, order=1, mode="nearest")
     outside = map_coordinates(part, place - way, order=1, mode="nearest")
-    settled: npt.NDArray[np.bool_] = (inside > _SETTLED) & (outside < -_SETTLED)
+    alike = np.abs(inside + outside) < _UNLIKE
+    settled: npt.NDArray[np.bool_] = (inside > _SETTLED) & (outside < -_SETTLED) & alike
     return settled
 
 

@@ -187,7 +187,8 @@ def refine_field(
         voxel_mm3 = volume.geometry.voxel_volume_mm3
         findings.extend(_drop_crumbs(placed.values, options.crumb_mm3 / voxel_mm3, voxel_mm3))
     moved = replace(found, values=placed.values.T)
-    if not (how.thin_wall or how.thin_around):
+    # A level that is not half way between its own two sides is not moved by blur alone.
+    if not (how.thin_wall or how.thin_around or how.outer_at_most is not None):
         moved, _ = without_blur_shift(moved, placed.contrast)
     return moved, tuple(findings)
 

@@ -116,6 +116,13 @@ def test_a_thin_wall_and_a_step_that_is_not_there_stay_as_they_are():
     assert MOST_VOXELS < 512 * 512 * 100
 
 
+def test_a_level_that_is_not_half_way_between_its_sides_stays():
+    ball = blurred_ball(grid(), 9, 1.0)
+    high = SoftField(LABEL, away_from_zero(ball.values - np.float32(0.18)), ball.grid)
+    same, _ = without_blur_shift(high, 1.0)
+    assert np.array_equal(same.values, high.values)
+
+
 def test_the_sign_changes_only_beside_the_surface():
     field = blurred_ball(grid(), 9, 1.0)
     straight, _ = without_blur_shift(field, 1.0)
