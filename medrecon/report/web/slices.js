@@ -169,9 +169,12 @@ class Slices {
       });
     }
     pen.lineCap = "round";
-    pen.lineWidth = 1.4 * ratio;
-    pen.strokeStyle = part.color;
-    pen.stroke();
+    // A dark edge first: a bone's pale line is to be seen on white bone too.
+    for (const [width, color] of [[3.4, "rgba(0, 0, 0, 0.6)"], [1.5, part.color]]) {
+      pen.lineWidth = width * ratio;
+      pen.strokeStyle = color;
+      pen.stroke();
+    }
   }
 
   crosshair(pen, plane, x, y, ratio) {
