@@ -1,6 +1,6 @@
 """A thousand small studies, a tenth of them poisoned, and a parent that is killed 20 times.
 
-    python benchmarks/batch.py overnight [--studies 1000] [--kills 20]
+    python benchmarks/batch.py overnight [--studies 1000] [--kills 20] [--timeout 15]
     python benchmarks/batch.py throughput [--studies 48]
 
 `overnight` kills the batch's process (SIGKILL) at random moments and starts it again, then
@@ -29,18 +29,18 @@ from studies import write_studies  # noqa: E402
 from test_batch import check, start  # noqa: E402
 
 
-def overnight(studies: int, kills: int, place: Path) -> dict[str, object]:
+def overnight(studies: int, kills: int, timeout_s: float, place: Path) -> dict[str, object]:
     root, output, dice = place / "root", place / "out", random.Random(11)
     made = write_studies(root, studies)
     begun = time.monotonic()
     killed = 0
     for _ in range(kills):
-        child = start(root, output)
+        child = start(root, output, timeout_s=timeout_s)
         time.sleep(dice.uniform(1.0, 40.0))
         killed += child.poll() is None
         child.kill()
         child.communicate()
-    with start(root, output) as child:
+    with start(root, output, timeout_s=timeout_s) as child:
         _, errors = child.communicate()
     assert child.returncode == 0, errors
     check(made, root, output)
@@ -86,10 +86,11 @@ def main() -> None:
     arguments.add_argument("what", choices=["overnight", "throughput"])
     arguments.add_argument("--studies", type=int)
     arguments.add_argument("--kills", type=int, default=20)
+    arguments.add_argument("--timeout", type=float, default=15.0, help="of a study, in seconds")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "overnight":
-            found = overnight(given.studies or 1000, given.kills, Path(folder))
+            found = overnight(given.studies or 1000, given.kills, given.timeout, Path(folder))
         else:
             found = throughput(given.studies or 48, Path(folder))
     print(json.dumps(found, indent=2))

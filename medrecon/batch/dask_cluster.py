@@ -22,8 +22,6 @@ from medrecon.errors import ResourceError, UsageError
 
 PREFIX = "dask://"
 CONNECT_S = 30.0
-# A study that has taken this many workers down with it is not given to a further one.
-LOST_WORKERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +148,12 @@ def run_one(order: Mapping[str, Any], preload: Sequence[str]) -> dict[str, Any]:
 
 def _connect(place: str, tls: Tls | None) -> Any:
     try:
-        import dask
         from distributed import Client
         from distributed.security import Security
     except ImportError:
         raise UsageError(
             "Dask is not installed; install medrecon[dask], or use --executor local"
         ) from None
-    dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
     security = None
     if tls is not None:
         security = Security(
