@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--features", default="32,64,128,256")
+    parser.add_argument("--features", default="16,32,64,128")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     folder = given.output or Path(tempfile.mkdtemp())

@@ -84,6 +84,10 @@ def train(
     source: Annotated[
         str, typer.Option("--data-source", help="Where the data come from, for the card.")
     ] = "data of your own",
+    start: Annotated[
+        str | None,
+        typer.Option("--start-from", metavar="NAME|DIR", help="Begin with this model's weights."),
+    ] = None,
     precision: Annotated[
         str, typer.Option("--precision", metavar="auto|float32|bfloat16")
     ] = "auto",
@@ -111,7 +115,7 @@ def train(
             )
         elif head:
             identity = training.train_head(
-                _given(data), output, steps=steps, machine=machine, progress=progress
+                _given(data), output, steps=steps, machine=machine, start=start, progress=progress
             )
         else:
             request = training_own.TrainRequest(
@@ -134,6 +138,7 @@ def train(
                 licence=licence,
                 data=source,
                 command=_command(),
+                start=start,
             )
             errand = training_own.train_on_labels if from_labels else training_own.train_on_pairs
             identity = errand(_given(data), request, output, machine=machine, progress=progress)

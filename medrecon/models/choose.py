@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medrecon.core import Acquisition
+from medrecon.core import Acquisition, Modality
 from medrecon.models.known import known_models
 from medrecon.models.manifest import Manifest
 from medrecon.models.store import InstalledModel, installed
 
+SKULL = "skull"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -42,7 +43,7 @@ def choose_model(
 
     A phantom (Quality Control Image (0028,0300) = YES) gets a model made for phantoms
     and never one made for patients, and the other way round. Among those that fit the
-    modality and name the image's body part or none, one that names it comes first,
+    modality and name the image's body part or are for any, one that names it comes first,
     then the one with more labels, then the first by name. Where further images were
     given as `channels`, only a model that takes just these beside the image fits.
     """
@@ -82,13 +83,18 @@ def _could_be_pulled(
 
 
 def _fits(manifest: Manifest, acquisition: Acquisition, channels: Sequence[str]) -> bool:
-    part = not manifest.body_parts or acquisition.body_part in ("", *manifest.body_parts)
+    # An image that names no body part is not offered to a model that is for one alone.
+    part = not manifest.body_parts or acquisition.body_part in manifest.body_parts
+    # A skull in CT is the Hounsfield engine's: a network may invent what is missing.
+    labels = {x.label.name for one in manifest.every_part for x in one.labels}
+    skull_in_ct = acquisition.modality is Modality.CT and SKULL in labels
     return (
         manifest.phantom_only == acquisition.is_phantom
         and acquisition.modality in manifest.modalities
         and len(manifest.channels) == len(channels) + 1
         and {c.lower() for c in channels} <= {c.lower() for c in manifest.channels}
         and part
+        and not skull_in_ct
     )
 
 

@@ -57,13 +57,16 @@ def train_head(
     *,
     steps: int | None = None,
     machine: Machine | None = None,
+    start: str | None = None,
     progress: Progress = silent,
 ) -> str:
     """Train the shipped model `head` on images made from head label maps; its identity.
 
     Of the maps in the folder, by name, the first sixteen train, the next two tell how
-    well it goes, and what comes after them is never looked at.
+    well it goes, and what comes after them is never looked at. `start` names a model
+    whose weights it begins with.
     """
+    from medrecon.models.store import find
     from medrecon.train import (
         HEAD_SPACING_MM,
         HEAD_STEPS,
@@ -91,6 +94,7 @@ def train_head(
         recipe,
         output=output,
         machine=machine,
+        start=None if start is None else find(start),
         progress=lambda share: progress("train", share),
     )
     return model.manifest.identity

@@ -72,6 +72,8 @@ class TrainRequest:
         Where the pairs come from, with licence and attribution, for the card.
     command : str
         The command that was given, for the card.
+    start : str or None
+        Model, by name or folder, whose weights it begins with.
     """
 
     name: str
@@ -93,6 +95,7 @@ class TrainRequest:
     licence: str = "NOASSERTION"
     data: str = "pairs of your own"
     command: str = ""
+    start: str | None = None
 
 
 def train_on_pairs(
@@ -128,7 +131,7 @@ def train_on_pairs(
         (range(len(images)), range(len(images), len(order))),
     )
     samples = on_network_grid(pair, recipe.sampling, recipe.labels, recipe.intensity)
-    return _run(samples, recipe, split, output, machine, progress)
+    return _run(samples, recipe, split, output, (machine, request.start, progress))
 
 
 def train_on_labels(
@@ -169,7 +172,7 @@ def train_on_labels(
     )
     both = (Modality.MR, Modality.CT)
     recipe = replace(recipe, modalities=both, pool=24, renew_every=4)
-    return _run(samples, recipe, split, output, machine, progress)
+    return _run(samples, recipe, split, output, (machine, request.start, progress))
 
 
 def recipe_for(
@@ -220,18 +223,18 @@ def augmentation_for(request: TrainRequest, spacing_mm: float) -> Augmentation:
 
     is_ct = request.modality is Modality.CT
     # In HU, or in standard deviations of the image.
-    unit = 20.0 if is_ct else 0.1
+    unit = 20.0 if is_ct else 0.15
     return Augmentation(
         shift=unit,
         scale=0.03 if is_ct else 0.1,
         noise=unit,
-        blur_voxels=0.5,
+        blur_voxels=0.8,
         cut=0.0,
-        gamma=0.0 if is_ct else 0.2,
-        bias=0.0 if is_ct else 0.2,
-        rotate_deg=10.0,
-        zoom=0.1,
-        bend_mm=spacing_mm,
+        gamma=0.0 if is_ct else 0.3,
+        bias=0.0 if is_ct else 0.3,
+        rotate_deg=15.0,
+        zoom=0.15,
+        bend_mm=2.0 * spacing_mm,
         mirror=(0,) if request.mirror else (),
     )
 
@@ -249,17 +252,19 @@ def _run(
     recipe: TrainOptions,
     split: Split,
     output: Path,
-    machine: Machine | None,
-    progress: Progress,
+    how: tuple[Machine | None, str | None, Progress],
 ) -> str:
+    from medrecon.models.store import find
     from medrecon.train import train, write_bundle
 
+    machine, start, progress = how
     write_split(split, output)
     model = train(
         samples,
         recipe,
         output=output,
         machine=machine,
+        start=None if start is None else find(start),
         progress=lambda share: progress("train", share),
     )
     write_bundle(model, output / "bundle")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from monai.losses.dice import DiceCELoss
 
 from medrecon.models.networks import build_network
-from medrecon.models.store import InstalledModel
+from medrecon.models.store import InstalledModel, load_weights
 from medrecon.train.calibrate import volume_shifts, with_shifts
 from medrecon.train.curve import write_curve
 from medrecon.train.options import TrainOptions, recipe_key
@@ -57,6 +57,7 @@ def train(
     *,
     output: Path,
     machine: Machine | None = None,
+    start: InstalledModel | None = None,
     progress: Progress | None = None,
 ) -> InstalledModel:
     """Train a model and write its folder; goes on from the checkpoint there, if any.
@@ -77,6 +78,8 @@ def train(
         Folder for ``manifest.toml``, ``weights.safetensors``, ``README.md``,
         ``curve.csv``, ``curve.svg`` and ``checkpoint.safetensors``. Made if missing.
     machine : Machine, optional
+    start : InstalledModel, optional
+        Begin with its weights instead of random ones.
     progress : callable, optional
         Told the share of steps done; may raise to stop.
 
@@ -84,10 +87,14 @@ def train(
     ------
     UsageError
         If the folder holds the checkpoint of a run with other options.
+    ModelError
+        If the weights to start from do not fit the network.
     """
     chosen = machine or Machine()
+    options = options if start is None else replace(options, start=start.manifest.weights.sha256)
     with _threads(chosen.threads):
-        return _train(samples, options, output, chosen, progress)
+        state = _begin(options, chosen, None if start is None else load_weights(start))
+        return _train(state, samples, options, output, (chosen, progress))
 
 
 @contextmanager
@@ -101,14 +108,14 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 def _train(
+    state: TrainState,
     samples: SampleMaker,
     options: TrainOptions,
     output: Path,
-    machine: Machine,
-    progress: Progress | None,
+    how: tuple[Machine, Progress | None],
 ) -> InstalledModel:
+    machine, progress = how
     output.mkdir(parents=True, exist_ok=True)
-    state = _begin(options, machine)
     state.load(output, recipe_key(options))
     pool = SamplePool(samples, options.pool)
     held_out = _HeldOut(samples, options)
@@ -162,11 +169,13 @@ class _HeldOut:
         return validation_dice(network, samples, self._options)
 
 
-def _begin(options: TrainOptions, machine: Machine) -> TrainState:
+def _begin(
+    options: TrainOptions, machine: Machine, weights: Mapping[str, torch.Tensor] | None
+) -> TrainState:
     # The fork keeps the caller's random numbers as they were.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network = build_network(options.network).to(machine.device).train()
+        network = build_network(options.network, weights).to(machine.device).train()
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
     schedule = options.schedule

@@ -137,6 +137,8 @@ class TrainOptions:
         Save float16 weights.
     modalities, intended_use, licences, training, body_parts
         As in the manifest.
+    start : str
+        SHA-256 of the weights it began with; empty for random ones.
 
     Raises
     ------
@@ -165,6 +167,7 @@ class TrainOptions:
     modalities: tuple[Modality, ...] = (Modality.CT,)
     intended_use: IntendedUse = IntendedUse.RESEARCH
     body_parts: tuple[str, ...] = ()
+    start: str = ""
 
     def __post_init__(self) -> None:
         shared = set(self.train_seeds) & set(self.validation_seeds)

@@ -29,7 +29,7 @@ class Survey:
     spacing_mm : tuple of float
         Median.
     shape : tuple of int
-        Median of the sizes at that spacing.
+        95th percentile of the sizes at that spacing.
     """
 
     spacing_mm: tuple[float, float, float]
@@ -48,7 +48,9 @@ def survey(geometries: Sequence[Geometry], spacing_mm: float | None = None) -> S
     if spacing_mm is not None:
         middle = np.full(3, spacing_mm)
     x, y, z = (float(v) for v in middle)
-    i, j, k = (int(math.ceil(v - 1e-4)) for v in np.median(np.array(extents) / middle, axis=0))
+    i, j, k = (
+        int(math.ceil(v - 1e-4)) for v in np.percentile(np.array(extents) / middle, 95, axis=0)
+    )
     return Survey((x, y, z), (i, j, k))
 
 

@@ -49,10 +49,14 @@ def test_the_same_seed_gives_the_same_image_and_another_a_different_one():
 
 def test_left_stays_left_whatever_happens_to_the_shape():
     how = Synthesis(Shape(), Contrast(3), Artefacts())
+    seen = 0
     for seed in range(10):
         sample = synthesise([blocks()], 2.0, how, (1, seed))
-        one, two = (np.argwhere(sample.target == c)[:, 0].mean() for c in (1, 2))
-        assert two > one  # the first axis runs to the left
+        places = [np.argwhere(sample.target == c)[:, 0] for c in (1, 2)]
+        if all(len(p) for p in places):  # a short field of view may show one alone
+            assert places[1].mean() > places[0].mean()  # the first axis runs to the left
+            seen += 1
+    assert seen >= 3
 
 
 def test_a_voxel_on_a_border_is_a_mixture():

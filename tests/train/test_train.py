@@ -68,6 +68,19 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> 
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]] == ["3", "6"]
 
 
+def test_a_run_may_begin_with_another_models_weights(tmp_path: Path) -> None:
+    first = train(toy_samples(), toy_options(20), output=tmp_path / "first")
+    again = train(toy_samples(), toy_options(schedule=short(1)), output=tmp_path / "b", start=first)
+    fresh = train(toy_samples(), toy_options(schedule=short(1)), output=tmp_path / "c")
+    assert again.manifest.weights.sha256 != fresh.manifest.weights.sha256
+    # After one small step it still knows what the first one learnt.
+    figures = [sum(m.manifest.figures.values()) for m in (first, again, fresh)]
+    assert figures[1] > figures[2]
+    assert figures[1] == pytest.approx(figures[0], abs=0.4)
+    with pytest.raises(UsageError, match="other options"):
+        train(toy_samples(), toy_options(schedule=short(1)), output=tmp_path / "b")
+
+
 def test_other_options_do_not_take_up_an_old_checkpoint(tmp_path: Path) -> None:
     train(toy_samples(), toy_options(schedule=short(2)), output=tmp_path)
     with pytest.raises(UsageError, match="other options"):

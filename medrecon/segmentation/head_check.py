@@ -1,0 +1,79 @@
+"""Whether what the model `head` found is a head at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's own short name
+
+from medrecon.core import SoftField
+from medrecon.errors import ModelUntrustedError
+
+# mL. Less than this of a brain is not worth a mesh even where a scan ends early; more is
+# no skull's content.
+LEAST_BRAIN_ML, MOST_BRAIN_ML = 150.0, 2200.0
+# A brain's surface lies within this of bone, but for its base, its cut ends and windows.
+NEAR_BONE_MM = 12.0
+LEAST_NEAR_BONE = 0.5
+NO_HEAD = "the image shows no head that model head understands"
+
+
+def require_head(fields: Sequence[SoftField]) -> None:
+    """Refuse a result in which no brain lies in a skull.
+
+    For models that look for a brain and a skull.
+
+    Parameters
+    ----------
+    fields : sequence of SoftField
+        On one grid.
+
+    Raises
+    ------
+    ModelUntrustedError
+        If there is no brain of a possible size, or less than half of its surface has
+        bone beside it: the image shows no head, or the network does not understand it.
+    """
+    by_name = {f.label.name: f for f in fields}
+    brain, skull = by_name.get("brain"), by_name.get("skull")
+    if brain is None or skull is None:
+        missing = "brain" if brain is None else "skull"
+        raise ModelUntrustedError(f"{NO_HEAD}: the network found no {missing}")
+    size_ml = np.count_nonzero(brain.values > 0) * brain.grid.voxel_volume_mm3 / 1000
+    if not LEAST_BRAIN_ML <= size_ml <= MOST_BRAIN_ML:
+        raise ModelUntrustedError(
+            f"{NO_HEAD}: a brain of {size_ml:.0f} mL, "
+            f"{LEAST_BRAIN_ML:.0f} to {MOST_BRAIN_ML:.0f} expected"
+        )
+    share = near_bone(brain, skull)
+    if share < LEAST_NEAR_BONE:
+        raise ModelUntrustedError(
+            f"{NO_HEAD}: {100 * share:.0f} % of the brain's surface has bone within "
+            f"{NEAR_BONE_MM:.0f} mm, at least {100 * LEAST_NEAR_BONE:.0f} % expected"
+        )
+
+
+def near_bone(brain: SoftField, skull: SoftField) -> float:
+    """Share of the brain's surface with bone within `NEAR_BONE_MM`."""
+    grid = brain.grid
+    inside = np.zeros(grid.shape, np.uint8, order="F")
+    inside[brain.slices] = brain.values > 0
+    bone = np.zeros(grid.shape, np.uint8, order="F")
+    bone[skull.slices] = skull.values > 0
+    # Every other voxel of a fine grid tells a share as well.
+    step = tuple(max(1, round(2.0 / s)) for s in grid.spacing_mm)
+    i, j, k = (slice(None, None, n) for n in step)
+    inside, bone = inside[i, j, k], bone[i, j, k]
+    image = sitk.GetImageFromArray(np.ascontiguousarray(bone.T))
+    image.SetSpacing([float(s * n) for s, n in zip(grid.spacing_mm, step, strict=True)])
+    distance = sitk.GetArrayFromImage(
+        sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
+    ).T
+    padded = np.pad(inside.astype(bool), 1, mode="edge")
+    surface = np.zeros(inside.shape, np.bool_)
+    for axis in range(3):
+        for way in (-1, 1):
+            surface |= ~np.roll(padded, way, axis)[1:-1, 1:-1, 1:-1]
+    surface &= inside.astype(bool)
+    return float((distance[surface] <= NEAR_BONE_MM).mean()) if surface.any() else 0.0

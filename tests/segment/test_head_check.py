@@ -1,0 +1,45 @@
+"""A brain in a skull is a head; a brain of any other kind is refused, with the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medrecon.core import Geometry, SoftField, away_from_zero, label
+from medrecon.errors import ModelUntrustedError
+from medrecon.segmentation.head_check import near_bone, require_head
+
+GRID = Geometry((60, 60, 60), (4.0, 4.0, 4.0), (-118.0, -118.0, -118.0))
+
+
+def ball(name: str, low_mm: float, high_mm: float, x_mm: float = 0.0) -> SoftField:
+    """Between two radii."""
+    points = GRID.mm_from_index(np.indices(GRID.shape).reshape(3, -1).T) - (x_mm, 0, 0)
+    r = np.linalg.norm(points, axis=1).reshape(GRID.shape)
+    depth = np.minimum(high_mm - r, r - low_mm).astype(np.float32)
+    return SoftField(label(name), away_from_zero(depth), GRID)
+
+
+def test_a_brain_in_a_skull_passes():
+    # 4/3·π·68³ = 1317 mL, its surface 4 mm from a shell of bone.
+    brain, skull = ball("brain", -1, 68), ball("skull", 72, 80)
+    assert near_bone(brain, skull) == 1.0
+    require_head([brain, skull])
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ([ball("skull", 72, 80)], "no brain"),
+        ([ball("brain", -1, 68)], "no skull"),
+        # 4/3·π·30³ = 113 mL; 4/3·π·85³ = 2572 mL.
+        ([ball("brain", -1, 30), ball("skull", 34, 40)], "a brain of 11"),
+        ([ball("brain", -1, 85), ball("skull", 86, 92)], "a brain of 25"),
+        # A liver beside a spine: little of its surface has bone near.
+        ([ball("brain", -1, 60, 20.0), ball("skull", -1, 15, -70.0)], "% of the brain's surface"),
+    ],
+)
+def test_anything_else_is_refused_with_the_reason(fields: list[SoftField], why: str) -> None:
+    with pytest.raises(ModelUntrustedError, match=why) as caught:
+        require_head(fields)
+    assert "no head" in str(caught.value)
