@@ -86,7 +86,7 @@ def read_masks(folder: Path) -> tuple[LabelMap, ...]:
         if found and not geometry.is_close(found[0].geometry):
             raise GeometryError("the folder's masks lie on different grids; mesh them one by one")
         if inside.any():
-            label = _named(len(found) + 1, _stem(path))
+            label = named(len(found) + 1, _stem(path))
             found.append(LabelMap((inside * label.index).astype(np.uint16), geometry, (label,)))
     if not found:
         raise NoSeriesError("no label map or mask that holds anything was found in the folder")
@@ -104,7 +104,7 @@ def read_label_table(path: Path) -> dict[int, Label]:
     text = path.read_text("utf-8-sig", errors="replace")
     try:
         rows = _slicer_rows(text) if path.suffix.lower() == ".ctbl" else _bids_rows(text)
-        return {n: _named(n, name, color) for n, name, color in rows if n > 0}
+        return {n: named(n, name, color) for n, name, color in rows if n > 0}
     except (KeyError, ValueError, IndexError) as error:
         raise DamagedInputError(
             f"the table of labels cannot be read ({type(error).__name__}); columns index and "
@@ -114,10 +114,11 @@ def read_label_table(path: Path) -> dict[int, Label]:
 
 def numbered(index: int) -> Label:
     """The label of a number that no table names."""
-    return _named(index, f"label_{index}")
+    return named(index, f"label_{index}")
 
 
-def _named(index: int, name: str, color: tuple[int, int, int] | None = None) -> Label:
+def named(index: int, name: str, color: tuple[int, int, int] | None = None) -> Label:
+    """The label of a name: medrecon's own where it knows it, with that number."""
     word = "_".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
     preset = known_labels().get(word)
     if preset is not None:

@@ -1,0 +1,6 @@
+"""A structure found from a few clicks: for tumours, for which no model ships."""
+
+from medrecon.segmentation.guided.clicks import Click, Guidance
+from medrecon.segmentation.guided.grow import Guided
+
+__all__ = ["Click", "Guidance", "Guided"]

@@ -1,0 +1,120 @@
+"""What the user pointed at, as data: clicks, a box, strokes; LPS millimetres."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medrecon.core.geometry import Triple
+from medrecon.errors import DamagedInputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One point, in LPS mm, and whether it lies in the structure."""
+
+    point_mm: Triple
+    inside: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Everything the user pointed at, in order.
+
+    Parameters
+    ----------
+    clicks : tuple of Click
+        A stroke is the clicks along it.
+    box_mm : pair of triples or None
+        Opposite corners in LPS mm: nothing outside belongs to the structure. Without a
+        click inside, the box's middle is one.
+    """
+
+    clicks: tuple[Click, ...] = ()
+    box_mm: tuple[Triple, Triple] | None = None
+
+    def with_start(self) -> Guidance:
+        """The same with a first click inside.
+
+        Raises
+        ------
+        DamagedInputError
+            If there is neither a click inside nor a box.
+        """
+        first = next((n for n, c in enumerate(self.clicks) if c.inside), None)
+        if first is not None:
+            start = self.clicks[first]
+            rest = self.clicks[:first] + self.clicks[first + 1 :]
+        elif self.box_mm is not None:
+            a, b = self.box_mm
+            x, y, z = ((p + q) / 2 for p, q in zip(a, b, strict=True))
+            start, rest = Click((x, y, z)), self.clicks
+        else:
+            raise DamagedInputError("no click inside the structure and no box around it")
+        return Guidance((start, *rest), self.box_mm)
+
+
+def read_guidance(path: Path) -> Guidance:
+    """Clicks, strokes and a box from a JSON file.
+
+    ``{"clicks": [{"lps_mm": [x, y, z], "inside": true}], "strokes": [{"lps_mm": [[x, y,
+    z], …], "inside": true}], "box_lps_mm": [[x, y, z], [x, y, z]]}``; each is optional.
+
+    Raises
+    ------
+    DamagedInputError
+        If the file is something else.
+    """
+    try:
+        return guidance_from_json(json.loads(path.read_text("utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedInputError(
+            f"the file of clicks cannot be read ({type(error).__name__}); an object with "
+            "clicks, strokes or box_lps_mm was expected"
+        ) from None
+
+
+def guidance_from_json(content: Mapping[str, Any]) -> Guidance:
+    """The guidance that an object of JSON holds.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError
+        If it holds none.
+    """
+    unknown = set(content) - {"schema_version", "clicks", "strokes", "box_lps_mm"}
+    if unknown or not isinstance(content, Mapping):
+        raise ValueError("unknown keys")
+    clicks = [
+        Click(_triple(c["lps_mm"]), bool(c.get("inside", True))) for c in content.get("clicks", ())
+    ]
+    for stroke in content.get("strokes", ()):
+        inside = bool(stroke.get("inside", True))
+        clicks += [Click(_triple(p), inside) for p in stroke["lps_mm"]]
+    box = content.get("box_lps_mm")
+    corners = None if box is None else (_triple(box[0]), _triple(box[1]))
+    return Guidance(tuple(clicks), corners)
+
+
+def guidance_json(guidance: Guidance) -> dict[str, Any]:
+    """The object that `guidance_from_json` reads."""
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "clicks": [{"lps_mm": list(c.point_mm), "inside": c.inside} for c in guidance.clicks],
+    }
+    if guidance.box_mm is not None:
+        content["box_lps_mm"] = [list(p) for p in guidance.box_mm]
+    return content
+
+
+def _triple(values: Any) -> Triple:
+    x, y, z = (float(v) for v in values)
+    if not all(math.isfinite(v) for v in (x, y, z)):
+        raise ValueError("a coordinate that is not finite")
+    return x, y, z

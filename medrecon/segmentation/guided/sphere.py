@@ -1,0 +1,119 @@
+"""Directions all round a point, and the smoothest choice of one number for each."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+SUBDIVISIONS = 3
+"""642 directions, 4.5° apart on average: a lobe a tenth as wide as its tumour is seen."""
+
+MOST_NEIGHBOURS = 6
+
+
+@cache
+def directions() -> tuple[npt.NDArray[np.float64], Indices]:
+    """Unit vectors of a subdivided icosahedron, (n, 3), and its triangles, (m, 3)."""
+    t = (1 + 5**0.5) / 2
+    corners: list[tuple[float, float, float]]
+    corners = [(-1, t, 0), (1, t, 0), (-1, -t, 0), (1, -t, 0), (0, -1, t), (0, 1, t)]
+    corners += [(0, -1, -t), (0, 1, -t), (t, 0, -1), (t, 0, 1), (-t, 0, -1), (-t, 0, 1)]
+    points = [np.array(c) / np.linalg.norm(c) for c in corners]
+    # The twenty triangles are the triples of corners at the shortest distance.
+    near = [[j for j in range(12) if i != j and points[i] @ points[j] > 0.4] for i in range(12)]
+    faces = [
+        (i, j, k) for i in range(12) for j in near[i] for k in near[j] if i < j < k and k in near[i]
+    ]
+    for _ in range(SUBDIVISIONS):
+        faces = _split(points, faces)
+    return np.array(points), np.array(faces)
+
+
+def _split(
+    points: list[npt.NDArray[np.float64]], faces: list[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
+    """Four triangles for each; the new corners are appended to `points`."""
+    middles: dict[tuple[int, int], int] = {}
+
+    def middle(a: int, b: int) -> int:
+        key = (min(a, b), max(a, b))
+        if key not in middles:
+            m = points[a] + points[b]
+            middles[key] = len(points)
+            points.append(m / np.linalg.norm(m))
+        return middles[key]
+
+    result = []
+    for a, b, c in faces:
+        x, y, z = middle(a, b), middle(b, c), middle(c, a)
+        result += [(a, x, z), (b, y, x), (c, z, y), (x, y, z)]
+    return result
+
+
+@cache
+def _neighbours() -> tuple[Indices, npt.NDArray[np.bool_], Indices]:
+    """Each direction's neighbours, which of the six are real, and its place among theirs."""
+    points, faces = directions()
+    pairs = {(int(x), int(y)) for a, b, c in faces for x, y in ((a, b), (b, c), (c, a))}
+    lists: list[list[int]] = [[] for _ in points]
+    for x, y in sorted(pairs | {(y, x) for x, y in pairs}):
+        lists[x].append(y)
+    real = np.array([[n < len(ys) for n in range(MOST_NEIGHBOURS)] for ys in lists])
+    table = np.array([ys + ys[-1:] * (MOST_NEIGHBOURS - len(ys)) for ys in lists])
+    back = np.array([[lists[y].index(x) for y in row] for x, row in enumerate(table)])
+    return table, real, back
+
+
+def smoothest(cost: Floats, weight: float, rounds: int) -> Indices:
+    """One level for each direction: cheap there, and like its neighbours'.
+
+    Minimises the sum of costs and of `weight` × (difference of levels)² between
+    neighbours, differences over eight levels counting as eight, by passing messages on
+    the sphere's triangulation (min-sum belief propagation, damped by half; no optimum is
+    guaranteed on a graph with loops, but close ones are usual).
+
+    Parameters
+    ----------
+    cost : ndarray of float32, shape (n, levels)
+    weight : float
+    rounds : int
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    References
+    ----------
+    Felzenszwalb P, Huttenlocher D. Efficient belief propagation for early vision. Int J
+    Comput Vis 2006, DOI 10.1007/s11263-006-7899-4.
+    """
+    table, real, back = _neighbours()
+    levels = np.arange(cost.shape[1])
+    apart = np.minimum((levels[:, None] - levels) ** 2, 64) * weight
+    penalty = apart.astype(np.float32)
+    messages = np.zeros((len(cost), MOST_NEIGHBOURS, len(levels)), np.float32)
+    for _ in range(rounds):
+        belief = cost + (messages * real[:, :, None]).sum(axis=1)
+        told = belief[table] - messages[table, back]
+        new = np.stack(
+            [(told[:, n, :, None] + penalty).min(axis=1) for n in range(MOST_NEIGHBOURS)],
+            axis=1,
+        )
+        new -= new.min(axis=2, keepdims=True)
+        messages = (messages + new) / 2
+    best = cost + (messages * real[:, :, None]).sum(axis=1)
+    return np.asarray(best.argmin(axis=1))
+
+
+def relaxed(values: npt.NDArray[np.float64], passes: int = 2) -> npt.NDArray[np.float64]:
+    """Each direction's value halfway to the mean of its neighbours', `passes` times."""
+    table, real, _ = _neighbours()
+    for _ in range(passes):
+        around = (values[table] * real).sum(axis=1) / real.sum(axis=1)
+        values = (values + around) / 2
+    return values

@@ -1,0 +1,120 @@
+"""A part of the image to work on, on a grid as coarse as its size asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from medrecon.core import Geometry, Label, SoftField, Volume, away_from_zero
+
+Floats = npt.NDArray[np.float32]
+Points = npt.NDArray[np.float64]
+
+MOST_POINTS = 260_000
+"""Points of the working grid: what is solved on them takes about a second."""
+MARGIN = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A block of an image and the working grid over it.
+
+    Parameters
+    ----------
+    start : tuple of int
+        Index of the block's first voxel.
+    native : ndarray of float32
+        The block's own voxels.
+    origin : ndarray of float64, shape (3,)
+        The block's first voxel centre, in mm along the axes from the image's.
+    step : tuple of float
+        Spacing of the working grid, no finer than the image's.
+    image : ndarray of float32
+        The block on the working grid.
+    spacing : tuple of float
+        Of the image.
+    """
+
+    start: tuple[int, int, int]
+    native: Floats
+    origin: Points
+    step: tuple[float, float, float]
+    image: Floats
+    spacing: tuple[float, float, float]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the working grid."""
+        return self.image.shape
+
+    def points(self) -> Points:
+        """(n, 3) positions of the working grid's points."""
+        axes = [
+            o + np.arange(n) * s for o, n, s in zip(self.origin, self.shape, self.step, strict=True)
+        ]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+    def index(self, point: Points) -> Points:
+        """Where on the working grid a position lies."""
+        return np.asarray((point - self.origin) / np.asarray(self.step))
+
+    def field(self, values: Floats, structure: Label, grid: Geometry) -> SoftField:
+        """Values of the working grid on the image's voxels; outside the block is outside."""
+        fine = values
+        for axis in range(3):
+            voxels = np.arange(self.native.shape[axis], dtype=np.float64)
+            at: Points = voxels * self.spacing[axis] / self.step[axis]
+            fine = _along(fine, axis, at)
+        return SoftField(structure, np.asfortranarray(away_from_zero(fine)), grid, self.start)
+
+
+def window_around(volume: Volume, low: Points, high: Points) -> Window:
+    """The block of the image between two positions, and a working grid over it."""
+    spacing = np.asarray(volume.geometry.spacing_mm)
+    shape = np.asarray(volume.geometry.shape)
+    first = np.clip(np.floor(low / spacing).astype(int) - MARGIN, 0, shape - 2)
+    last = np.clip(np.ceil(high / spacing).astype(int) + MARGIN, first + 1, shape - 1)
+    i, j, k = (slice(a, b + 1) for a, b in zip(first, last, strict=True))
+    native = volume.array[i, j, k].astype(np.float32)
+    size = (last - first) * spacing
+    step = _step(size, spacing)
+    points = np.floor(size / step + 1e-6).astype(int) + 1
+    sigma = np.where(step > 1.01 * spacing, 0.5 * step / spacing, 0)
+    smooth = gaussian_filter(native, sigma, truncate=3)
+    axes = [
+        np.arange(int(n), dtype=np.float64) * float(s / d)
+        for n, s, d in zip(points, step, spacing, strict=True)
+    ]
+    for axis in range(3):
+        smooth = _along(smooth, axis, axes[axis])
+    a, b, c = (int(n) for n in first)
+    x, y, z = (float(s) for s in step)
+    u, v, w = (float(s) for s in spacing)
+    return Window((a, b, c), native, first * spacing, (x, y, z), smooth, (u, v, w))
+
+
+def _step(size: Points, spacing: Points) -> Points:
+    """The image's own spacing, coarser along the axes where it is finest until it fits."""
+    wanted = float(spacing.min())
+    while True:
+        step = np.maximum(spacing, wanted)
+        if np.prod(size / step + 1) <= MOST_POINTS:
+            return step
+        wanted *= 1.05
+
+
+def _along(values: Floats, axis: int, at: Points) -> Floats:
+    """Linear interpolation along an axis at fractional indices, ends continued."""
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    low = np.minimum(at.astype(int), max(last - 1, 0))
+    part = (at - low).astype(np.float32)
+    shape = [1, 1, 1]
+    shape[axis] = len(part)
+    part = part.reshape(shape)
+    first = np.take(values, low, axis=axis)
+    second = np.take(values, np.minimum(low + 1, last), axis=axis)
+    return np.asarray(first * (1 - part) + second * part, dtype=np.float32)
