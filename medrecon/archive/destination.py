@@ -145,7 +145,7 @@ def archive_at(
             "credentials do not belong in an address; set MEDRECON_ARCHIVE_USER and "
             "MEDRECON_ARCHIVE_PASSWORD, or MEDRECON_ARCHIVE_TOKEN"
         )
-    if parts.scheme == "http" and secrets.given and not _is_here(parts.hostname):
+    if parts.scheme == "http" and secrets.given and not is_here(parts.hostname):
         raise UsageError("credentials would go over the network in clear; use https")
     return WebArchive(address.rstrip("/"), secrets, trusted)
 
@@ -167,7 +167,8 @@ def _peer(address: str, caller: str, trust: Trust) -> Peer:
     return Peer(parts.hostname, port, title, caller, DIMSE_SCHEMES[parts.scheme], trust)
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host name or address is this machine's own, over loopback."""
     if host == "localhost":
         return True
     try:

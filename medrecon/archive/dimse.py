@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from medrecon.archive.destination import Peer
+from medrecon.archive.destination import Peer, is_here
 from medrecon.dicom import tags
 from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.headers import read_header
@@ -144,7 +144,7 @@ def move(peer: Peer, study: str, series: str, receive: Receive, *, port: int) ->
     entity.add_requested_context(_MOVE)
     try:
         server: Any = listener.start_server(
-            ("", port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)]
+            (_own_side(peer), port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)]
         )
     except OSError as error:
         raise UsageError(f"port {port} cannot be listened on: {error.strerror}") from error
@@ -237,10 +237,22 @@ def _association(entity: Any, peer: Peer, kind: Kind) -> Iterator[Any]:
 
 def _associate(entity: Any, peer: Peer, kind: Kind, **more: Any) -> Any:
     secure = (peer.trust.context(), peer.host) if peer.secure else None
-    link = entity.associate(peer.host, peer.port, ae_title=peer.title, tls_args=secure, **more)
+    link = entity.associate(
+        peer.host,
+        peer.port,
+        ae_title=peer.title,
+        tls_args=secure,
+        bind_address=(_own_side(peer), 0),
+        **more,
+    )
     if not link.is_established:
         _not_established(link, kind)
     return link
+
+
+def _own_side(peer: Peer) -> str:
+    """Address to talk from: an archive on this machine is none of the network's business."""
+    return "127.0.0.1" if is_here(peer.host) else ""
 
 
 @contextmanager

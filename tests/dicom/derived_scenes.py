@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -55,13 +56,18 @@ class Scene:
 
     @property
     def mesh(self) -> Mesh:
-        return extract_surface(self.field)
+        return _mesh(self)
 
     @property
     def slices(self) -> dict[str, Dataset]:
         """The source's files by their SOP instance, read by pydicom alone."""
         found = (pydicom.dcmread(p) for p in sorted(self.folder.glob("*.dcm")))
         return {str(ds.SOPInstanceUID): ds for ds in found}
+
+
+@cache
+def _mesh(scene: Scene) -> Mesh:
+    return extract_surface(scene.field)
 
 
 def scene(name: str, folder: Path) -> Scene:
@@ -101,6 +107,7 @@ def geometry_of(name: str) -> Geometry:
     return Geometry.from_affine(affine, shape)
 
 
+@cache
 def frames(scene: Scene, kind: SegKind) -> list[npt.NDArray[np.generic]]:
     """What each segment of that kind holds, (planes, rows, columns)."""
     if kind is SegKind.OCCUPANCY:
@@ -109,6 +116,7 @@ def frames(scene: Scene, kind: SegKind) -> list[npt.NDArray[np.generic]]:
     return [inside_centres(f, scene.planes) for f in (scene.field, scene.outer)]
 
 
+@cache
 def seg_bytes(scene: Scene, kind: SegKind, source: SourceSeries | None = None) -> bytes:
     """The letter and the region around it, which overlap."""
     found = zip((scene.field, scene.outer), frames(scene, kind), strict=True)
@@ -118,11 +126,13 @@ def seg_bytes(scene: Scene, kind: SegKind, source: SourceSeries | None = None) -
     return stream.getvalue()
 
 
+@cache
 def lines_of(scene: Scene) -> list[Outline]:
     """Outlines of the letter."""
     return list(outlines(scene.field, scene.planes))
 
 
+@cache
 def rtstruct_bytes(scene: Scene, source: SourceSeries | None = None) -> bytes:
     """The letter's contours."""
     contours = tuple(Contour(line.plane, line.points_lps) for line in lines_of(scene))
