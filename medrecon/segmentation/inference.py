@@ -16,7 +16,7 @@ from medrecon.models.networks import finest
 from medrecon.models.sampling import Blend, Sampling
 from medrecon.segmentation.contract import Progress, Tell
 from medrecon.segmentation.device import repeatable_inference
-from medrecon.segmentation.stores import AllLogits, LogitStore, TopLogits
+from medrecon.segmentation.stores import TOP, AllLogits, LogitStore, TopLogits
 from medrecon.segmentation.tiles import HALF_SUMS_BYTES, Predictor, Shape, Tiling, run_tiles
 
 FloatField = npt.NDArray[np.float32]
@@ -51,6 +51,8 @@ class Plan:
         Whether a grid smaller than a tile is padded with its edge instead of zeros.
     sums_on_cpu : bool
         Whether the layer's sums are kept on the CPU.
+    exclusive : bool
+        Whether labels exclude one another, so that the largest logits are enough.
     exact : bool
         Whether to compute in float32 even where half precision pays.
     notes : tuple of str
@@ -66,6 +68,7 @@ class Plan:
     blend: Blend = Blend.GAUSSIAN
     pad_edge: bool = False
     sums_on_cpu: bool = False
+    exclusive: bool = True
     exact: bool = False
     notes: tuple[str, ...] = ()
 
@@ -84,7 +87,9 @@ class Plan:
         """Bytes of the sums and of what is kept, without the network's own."""
         layer = math.prod(self.grid) // max(self.grid) * self.tile[self.tiling.axis]
         sums = 4 * layer * self.classes
-        kept = 4 * self.classes if self.keeps_all else 4 * 3
+        kept = (4 if self.keeps_all else 2) * self.classes
+        if self.exclusive and not self.keeps_all:
+            kept = 3 * min(TOP, self.classes)
         half = 2 if sums > HALF_SUMS_BYTES else 1
         return sums // half + 4 * layer + kept * math.prod(self.grid)
 
@@ -94,7 +99,14 @@ class Plan:
         return f"{self.tiling.count} tiles of {tile} on {self.device}, {size} for logits"
 
 
-def plan_inference(shape: Shape, classes: int, sampling: Sampling, device: torch.device) -> Plan:
+def plan_inference(
+    shape: Shape,
+    classes: int,
+    sampling: Sampling,
+    device: torch.device,
+    *,
+    exclusive: bool = True,
+) -> Plan:
     """The plan for an image of that shape on the network's grid."""
     tile = shape if sampling.blend is Blend.WHOLE else sampling.patch
     i, j, k = (max(n, t) for n, t in zip(shape, tile, strict=True))
@@ -108,6 +120,7 @@ def plan_inference(shape: Shape, classes: int, sampling: Sampling, device: torch
         batch,
         sampling.blend,
         sampling.pad_edge,
+        exclusive=exclusive,
     )
 
 
@@ -227,8 +240,8 @@ def _run(
     around = np.pad(image, margins, mode="edge") if plan.pad_edge else np.pad(image, margins)
     padded = torch.from_numpy(np.ascontiguousarray(around))
     store: LogitStore
-    if plan.keeps_all:
-        store = AllLogits.empty(plan.classes, plan.grid)
+    if plan.keeps_all or not plan.exclusive:
+        store = AllLogits.empty(plan.classes, plan.grid, half=not plan.keeps_all)
     else:
         store = TopLogits.empty(plan.classes, plan.grid)
     sums = torch.device("cpu") if plan.sums_on_cpu else plan.device

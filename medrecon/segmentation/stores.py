@@ -43,16 +43,16 @@ class LogitStore(Protocol):
 
 
 class AllLogits:
-    """Every logit of every voxel, float32."""
+    """Every logit of every voxel, float32, or float16 where that takes too much."""
 
-    def __init__(self, values: FloatField) -> None:
+    def __init__(self, values: FloatField | npt.NDArray[np.float16]) -> None:
         self.values = values
         self.classes = len(values)
 
     @classmethod
-    def empty(cls, classes: int, shape: tuple[int, int, int]) -> AllLogits:
+    def empty(cls, classes: int, shape: tuple[int, int, int], *, half: bool = False) -> AllLogits:
         """Room for a grid's logits."""
-        return cls(np.zeros((classes, *shape), np.float32))
+        return cls(np.zeros((classes, *shape), np.float16 if half else np.float32))
 
     def write(self, start: int, axis: int, slab: torch.Tensor) -> None:
         """Take a slab."""
@@ -71,8 +71,8 @@ class AllLogits:
         return winner
 
     def channel(self, number: int, box: Box) -> FloatField:
-        """A view."""
-        return self.values[(number, *box)]
+        """A view where they are float32."""
+        return self.values[(number, *box)].astype(np.float32, copy=False)
 
     def rivals(self, number: int, box: Box) -> list[int]:
         """All others."""
@@ -85,6 +85,10 @@ class AllLogits:
 
 class TopLogits:
     """The largest logits of each voxel and whose they are: float16 and uint8 or uint16.
+
+    Kept is by how much each is below the voxel's largest: comparing classes after any
+    linear interpolation gives the same, and float16 tells small differences from none.
+    Only for labels that exclude one another: a logit's own zero is lost.
 
     A class that is not among a voxel's largest is given the smallest kept logit there:
     never less than its own, and never the voxel's largest.
@@ -112,7 +116,8 @@ class TopLogits:
             top = torch.topk(slab.select(axis + 1, n), len(self._values), dim=0)
             place: list[int | slice] = [slice(None)] * 4
             place[axis + 1] = start + n
-            self._values[tuple(place)] = top.values.half().cpu().numpy()
+            below = top.values - top.values[:1]
+            self._values[tuple(place)] = below.half().cpu().numpy()
             self._numbers[tuple(place)] = top.indices.cpu().numpy()
 
     def winners(self) -> npt.NDArray[np.integer]:

@@ -134,7 +134,10 @@ def run_network(
     ready = prepare(images, manifest)
     if how.tta:
         network = Flipped(network, flips_of(manifest, ready.grid))
-    plan = plan_inference(ready.grid.shape, manifest.classes, manifest.sampling, device)
+    exclusive = manifest.head is Head.SOFTMAX
+    plan = plan_inference(
+        ready.grid.shape, manifest.classes, manifest.sampling, device, exclusive=exclusive
+    )
     store, done = predict_logits(network, ready.image, plan, progress=how.progress, tell=how.tell)
     logits = LogitMap(store, ready.grid, manifest.head, ready.cropped)
     grid = images[0].geometry
@@ -142,7 +145,6 @@ def run_network(
     require_sides(fields)
     if done.notes:
         findings["model"] = done.notes
-    exclusive = manifest.head is Head.SOFTMAX
     return Segmentation(grid, fields, manifest.identity, exclusive, findings)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ from medrecon.models.store import open_model
 from medrecon.models.weights import write_weights
 from medrecon.segmentation.channels import in_channel_order
 from medrecon.segmentation.device import choose_device
-from medrecon.segmentation.inference import plan_inference, predict_logits
+from medrecon.segmentation.inference import Plan, plan_inference, predict_logits
 from medrecon.segmentation.unet import UnetSegmenter, require_fit, run_network
 
 CT_PHANTOM = Acquisition(Modality.CT, HuStatus.VERIFIED, "a phantom", is_phantom=True)
@@ -281,6 +281,35 @@ def test_many_classes_keep_only_their_largest_logits() -> None:
     voxels = 300 * 300 * 270
     assert large.memory_bytes == 12 * voxels + 4 * 106 * 32 * 300 * 270
     assert "tiles of 32×24×16 on cpu" in str(large)
+
+
+def test_many_overlapping_labels_keep_every_logit() -> None:
+    device = torch.device("cpu")
+    many = plan_inference((300, 300, 270), 20, TILES, device, exclusive=False)
+    voxels = 300 * 300 * 270
+    assert many.memory_bytes == 2 * 20 * voxels + 4 * 21 * 32 * 300 * 270
+    few = plan_inference((32, 24, 16), 8, TILES, device, exclusive=False)
+
+    class Ramps(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x - n for n in range(8)], dim=1)
+
+    image = np.full((1, 32, 24, 16), 3.5, np.float32)
+    store, _ = predict_logits(Ramps(), image, few)
+    half, _ = predict_logits(Ramps(), image, too_large(few))
+    for n in range(8):
+        everywhere = (slice(None),) * 3
+        # 3.5 − n is the same in float16.
+        assert (store.channel(n, everywhere) == half.channel(n, everywhere)).all()
+
+
+def too_large(plan: Plan) -> Plan:
+    """The plan as it is for a grid too large to keep float32 logits of."""
+
+    class Large(Plan):
+        keeps_all = False
+
+    return Large(**{f.name: getattr(plan, f.name) for f in fields(plan)})
 
 
 def test_a_whole_body_of_104_structures_needs_no_more_than_six_gigabytes_for_logits() -> None:

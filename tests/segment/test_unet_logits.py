@@ -205,6 +205,22 @@ def test_keeping_only_the_largest_logits_moves_no_surface() -> None:
         assert np.abs(a.values - b.values).max() < 2**-7 * 1.5**3
 
 
+def test_large_logits_that_differ_little_keep_their_order() -> None:
+    # At 1000, float16 has steps of 0.5; the two labels differ by 0.09.
+    image = Geometry((12, 10, 8), (1.0, 1.0, 1.0), (0, 0, 0))
+    x = positions(image)[..., 0].astype(np.float32)
+    values = np.full((6, *image.shape), -1000.0, np.float32)
+    values[1] = np.where(x < 6, 1000.09, 1000.0)
+    values[2] = np.where(x < 6, 1000.0, 1000.09)
+    few = TopLogits.empty(6, image.shape)
+    few.write(0, 0, torch.from_numpy(values))
+    labels = [ModelLabel(1, BIG), ModelLabel(2, SMALL)]
+    fields, _ = fields_from_logits(LogitMap(few, image, Head.SOFTMAX), image, labels)
+    one, two = (whole(f) > 0 for f in fields)
+    assert (one == (x < 6)).all()
+    assert (two == (x >= 6)).all()
+
+
 def test_nothing_is_found_beyond_a_cropped_grid() -> None:
     image = Geometry((30, 30, 30), (1.0, 1.0, 1.0), (0, 0, 0))
     # The network saw 9 ≤ x < 21 only: voxels of 1.5 mm whose first centre lies at 9.75 − ½.
