@@ -136,3 +136,20 @@ def test_a_batch_holds_no_canary(planted, tmp_path):
     assert searched(work, canaries) == []
     code, said = medrecon("audit", "out", "--json", cwd=work)
     assert code == 0, said
+
+
+def test_burned_in_annotation_is_said(tmp_path):
+    import pydicom
+
+    from medrecon.dicom.write_ct import write_ct_series
+    from medrecon.loading import BURNED_IN, load_volume
+    from medrecon.options import LoadOptions
+    from medrecon.recorder import Recorder
+
+    for path in write_ct_series(volume(), tmp_path / "in"):
+        ds = pydicom.dcmread(path)
+        ds.BurnedInAnnotation = "YES"
+        ds.save_as(path)
+    log = Recorder()
+    assert load_volume(tmp_path / "in", LoadOptions(), log).acquisition.burned_in
+    assert BURNED_IN in log.provenance.warnings
