@@ -20,7 +20,7 @@ from medrecon.recipes.printing import Cut, Patient, PrintOptions, prepare_prints
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify
 
-STEP_MM = 1.0
+STEP_MM = 1.6
 SIZE_MM = (64, 60, 112)
 
 

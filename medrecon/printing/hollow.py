@@ -60,7 +60,7 @@ class DrainPlan:
 def hollows_of(mesh: Mesh, wall_mm: float) -> list[Manifold]:
     """The hollows that leave a wall of a thickness everywhere, largest first.
 
-    On a grid of 0.4 times the wall, at most 0.8 mm: the wall comes out within 0.1 mm
+    On a grid of 0.3 times the wall, at most 0.6 mm: the wall comes out within 0.1 mm
     wherever the surface is smooth, and thicker behind its edges.
 
     Raises
@@ -70,7 +70,7 @@ def hollows_of(mesh: Mesh, wall_mm: float) -> list[Manifold]:
     """
     if wall_mm <= 0:
         raise UsageError(f"a wall of {wall_mm:g} mm; more than 0 expected")
-    spacing = float(np.clip(0.4 * wall_mm, 0.2, 0.8))
+    spacing = float(np.clip(0.3 * wall_mm, 0.2, 0.6))
     inner = offset_solid(mesh, -wall_mm, spacing_mm=spacing)
     pieces = inner.decompose()
     kept = [p for p in pieces if p.volume() >= SMALLEST_HOLLOW_ML * 1000]
