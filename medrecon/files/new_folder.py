@@ -54,6 +54,9 @@ class NewFolder:
         """Show the files."""
         with as_output_error():
             if not self.path.exists() or not any(self.path.iterdir()):
+                # Windows renames onto nothing, not onto an empty folder.
+                with suppress(FileNotFoundError):
+                    self.path.rmdir()
                 self.staging.replace(self.path)
             else:
                 for source in sorted(p for p in self.staging.rglob("*") if p.is_file()):
