@@ -148,7 +148,7 @@ class _Pass:
         certain = np.abs(contrast) > self._enough()
         at = self.image.ravel(order="F")[self.band]
         blur_mm = self._blur(at, inside, outside, certain)
-        level = (inside + outside) / 2
+        level: Floats = ((inside + outside) / 2).astype(np.float32)
         thin = self._thin(level, contrast, certain, blur_mm)
         # A blurred step of contrast c rises by about c/2 a voxel: in units of a voxel's rise
         # the edge and the distance that is kept elsewhere join smoothly.

@@ -1,0 +1,211 @@
+"""The head model on maps it never saw, on real scans, and on skulls with a hole.
+
+    MEDRECON_DATA=… python benchmarks/head.py [--model DIR] [--contrasts N] [--pictures DIR]
+
+Synthetic images of maps 19 and 20 are judged on the network's own grid of 2.5 mm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from medrecon.core import Acquisition, HuStatus, Modality, Volume
+from medrecon.errors import MedreconError, ModelUntrustedError
+from medrecon.files import nifti
+from medrecon.models.networks import build_network
+from medrecon.models.store import InstalledModel, find, load_weights
+from medrecon.options import LoadOptions
+from medrecon.quality.overlap import dice
+from medrecon.recorder import Recorder, silent
+from medrecon.segmentation.head_check import require_head
+from medrecon.segmentation.refine import refine
+from medrecon.segmentation.tissues import TissueSegmenter
+from medrecon.segmentation.unet import UnetSegmenter
+from medrecon.surface.extract import extract_surface
+from medrecon.train import head_recipe, head_template
+from medrecon.train.head import HEAD_SPACING_MM, HEAD_SYNTHESIS
+from medrecon.train.head_maps import BONE, CHANNEL, HEAD_LABELS
+from medrecon.train.pairs import Case
+from medrecon.train.samples import Sample
+from medrecon.train.synthetic import MADE_UP_INTENSITY, Template, normalise, synthesise
+from medrecon.train.templates import read_maps
+from medrecon.train.validate import logits_of
+
+COLOURS = np.array(
+    [
+        (0, 0, 0),
+        (200, 150, 120),
+        (255, 255, 255),
+        (230, 120, 120),
+        (60, 120, 255),
+        (0, 220, 0),
+        (0, 220, 220),
+    ]
+)
+
+
+def synthetic(network, template: Template, contrasts: int, seed: int) -> list[dict[str, float]]:
+    rows = []
+    for n in range(contrasts):
+        made = synthesise([template], HEAD_SPACING_MM, HEAD_SYNTHESIS, (seed, n))
+        sample = Sample(normalise(made.image, MADE_UP_INTENSITY), made.target)
+        found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
+        scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
+        rows.append({x: s for x, s in scores.items() if s is not None})
+    return rows
+
+
+def network_device(network):
+    return next(network.parameters()).device
+
+
+def report(name: str, rows: list[dict[str, float]]) -> None:
+    cells = []
+    for label in HEAD_LABELS:
+        values = [row[label] for row in rows if label in row]
+        cells.append(f"{np.mean(values):.3f} ({np.min(values):.2f})" if values else "-")
+    print(f"{name:28}", *(f"{c:>14}" for c in cells))
+
+
+def with_hole(template: Template) -> Template:
+    """A craniectomy: a ball of 30 mm of bone missing at the left side of the vault."""
+    bone = np.isin(template.tissue, BONE)
+    index = np.argwhere(bone)
+    size = np.array(template.tissue.shape)
+    middle = index[np.argmin(np.abs(index - size * (0.98, 0.5, 0.75)).sum(axis=1))]
+    near = np.linalg.norm((np.indices(size).T - middle).T.reshape(3, -1), axis=0) < 30
+    hole = bone & near.reshape(template.tissue.shape)
+    tissue, target = template.tissue.copy(), template.target.copy()
+    tissue[hole], target[hole] = 15, CHANNEL["soft_tissue"]
+    return Template(tissue, target, template.spacing_mm)
+
+
+def craniectomy(network, template: Template, contrasts: int) -> None:
+    """What the network says where the bone was taken away."""
+    cut = with_hole(template)
+    shares = []
+    for n in range(contrasts):
+        whole = synthesise([template], HEAD_SPACING_MM, HEAD_SYNTHESIS, (91, n))
+        open_ = synthesise([cut], HEAD_SPACING_MM, HEAD_SYNTHESIS, (91, n))
+        if whole.target.shape != open_.target.shape:
+            continue
+        hole = (whole.target == CHANNEL["skull"]) & (open_.target != CHANNEL["skull"])
+        if not hole.any():
+            continue
+        sample = Sample(normalise(open_.image, MADE_UP_INTENSITY), open_.target)
+        found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
+        shares.append(float((found[hole] == CHANNEL["skull"]).mean()))
+    mean = np.mean(shares)
+    print(f"craniectomy of 60 mm: {mean:.0%} of the hole called skull ({len(shares)} images)")
+
+
+def real_scan(name: str, volume: Volume, model: InstalledModel, pictures: Path | None) -> None:
+    try:
+        found = UnetSegmenter(model, "cpu", force=True).segment(volume)
+    except MedreconError as error:
+        print(f"{name}: {error}")
+        return
+    ml = {f.label.name: volume_of(f) for f in found.fields}
+    print(f"{name}:", ", ".join(f"{x} {v:.0f} mL" for x, v in ml.items()))
+    print(f"{name}: intracranial {ml.get('brain', 0) + ml.get('ventricles', 0):.0f} mL")
+    try:
+        require_head(found.fields)
+        print(f"{name}: taken for a head")
+    except ModelUntrustedError as error:
+        print(f"{name}: refused: {error}")
+    if pictures is not None:
+        draw(volume, found.fields, pictures / f"{name}.png")
+    skull = [f for f in found.fields if f.label.name == "skull"]
+    if volume.acquisition.modality is Modality.CT and skull:
+        bone = refine(TissueSegmenter(["bone"]).segment(volume), volume).fields[0]
+        mine, theirs = (extract_surface(f).vertices_mm for f in (skull[0], bone))
+        d = cKDTree(theirs).query(mine[::7])[0]
+        print(f"{name}: skull to half-maximum bone {np.median(d):.2f} (median), {d.mean():.2f} mm")
+
+
+def volume_of(field) -> float:
+    return float(np.count_nonzero(field.values > 0) * field.grid.voxel_volume_mm3 / 1000)
+
+
+def draw(volume: Volume, fields, path: Path) -> None:
+    """Three slices, the image and what was found in it, at most 300 pixels each."""
+    found = np.zeros(volume.geometry.shape, np.uint8)
+    for f in fields:
+        found[f.slices][f.values > 0] = CHANNEL[f.label.name]
+    low, high = np.percentile(volume.array, (0.5, 99.5))
+    panels = []
+    for axis, share in ((0, 0.5), (1, 0.5), (2, 0.6)):
+        n = int(volume.geometry.shape[axis] * share)
+        image, labels = volume.array.take(n, axis).T[::-1], found.take(n, axis).T[::-1]
+        across, down = (s for a, s in enumerate(volume.geometry.spacing_mm) if a != axis)
+        size = (round(image.shape[0] * down), round(image.shape[1] * across))
+        rows, columns = (
+            np.linspace(0, n - 1, m).round().astype(int)
+            for n, m in zip(image.shape, size, strict=True)
+        )
+        grey = np.clip((image[np.ix_(rows, columns)] - low) / (high - low), 0, 1) * 255
+        colour = COLOURS[labels[np.ix_(rows, columns)]]
+        plain = np.repeat(grey[..., None], 3, axis=2)
+        mixed = np.where(colour.any(axis=2, keepdims=True), 0.55 * plain + 0.45 * colour, plain)
+        panels.append(np.concatenate([plain, mixed], axis=0))
+    height = max(p.shape[0] for p in panels)
+    padded = [np.pad(p, ((0, height - p.shape[0]), (0, 4), (0, 0))) for p in panels]
+    write_png(np.concatenate(padded, axis=1).astype(np.uint8), path)
+
+
+def write_png(rgb: np.ndarray, path: Path) -> None:
+    """PNG (ISO/IEC 15948) by hand: no library of pictures is needed for it."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    height, width, _ = rgb.shape
+    raw = b"".join(b"\0" + row.tobytes() for row in rgb)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="head")
+    parser.add_argument("--contrasts", type=int, default=20)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--skip-real", action="store_true")
+    given = parser.parse_args()
+    data, model = Path(os.environ["MEDRECON_DATA"]), find(given.model)
+    network = build_network(model.manifest.network, load_weights(model))
+    print(f"{'held-out map':28}", *(f"{x:>14}" for x in HEAD_LABELS), "  mean (worst) Dice")
+    for number in (19, 20):
+        path = data / "labelmaps_head" / f"training_seg_{number}.nii.gz"
+        template = head_template(read_maps([Case(path.name, path)])[0])
+        report(
+            f"map {number}, {given.contrasts} contrasts",
+            synthetic(network, template, given.contrasts, number),
+        )
+        if number == 19:
+            craniectomy(network, template, max(3, given.contrasts // 2))
+    if given.skip_real:
+        return
+    mr = Acquisition(Modality.MR, HuStatus.NOT_CT, "a template")
+    template = nifti.read_volume(data / "mr_head_template" / "spm152.nii.gz", acquisition=mr)
+    real_scan("template", template, model, given.pictures)
+    from medrecon.loading import load_volume
+
+    for name, place in (("ge_tilt", "dicom/dcm_qa_ct_GE_tilt18.5"), ("chest", "ct_chest_lidc")):
+        scan = load_volume(data / place, LoadOptions(fill_gaps=True), Recorder(silent))
+        real_scan(name, scan, model, given.pictures)
+
+
+if __name__ == "__main__":
+    main()
