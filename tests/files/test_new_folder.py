@@ -29,7 +29,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
             (folder.staging / "a").write_text("a")
             raise ValueError
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         fail()
     assert list(tmp_path.iterdir()) == []
 
