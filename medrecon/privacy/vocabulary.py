@@ -23,6 +23,8 @@ DATE = re.compile(r"\b(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{
 LONGEST_NUMBER = 5
 # Parts of a version; a UID has more.
 MOST_PARTS = 4
+# SNOMED CT categories that a .seg.nrrd files its structures under.
+CATEGORIES = frozenset({"123037004", "85756007"})
 # What JSON, HTML, CSS and the operating system add.
 PLUMBING = """
 doctype html head body meta charset utf viewport content width device initial scale http equiv
@@ -71,8 +73,8 @@ def licence_texts() -> frozenset[str]:
 
 @cache
 def known_codes() -> frozenset[str]:
-    """SNOMED CT codes of the labels."""
-    return frozenset(x.code.value for x in known_labels().values() if x.code)
+    """SNOMED CT codes of the labels and their categories."""
+    return CATEGORIES | {x.code.value for x in known_labels().values() if x.code}
 
 
 def words_of(text: str) -> set[str]:
