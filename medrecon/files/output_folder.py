@@ -22,7 +22,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from medrecon.errors import OutputError, OutputExistsError
+from medrecon.errors import OutputError, OutputExistsError, ResourceError
 from medrecon.files.atomic import RUN_FILE, as_output_error, sync_folder, write_json
 
 STAGING = ".unfinished"
@@ -31,6 +31,9 @@ STAGES = ".stages"
 LOCK = ".lock"
 OURS = frozenset({STAGING, EARLIER, STAGES, LOCK})
 MOVING = "moving.json"
+# Somebody stopped it, or there was too little of something: the next attempt may get further.
+# A refused input is refused again, so nothing is kept of it.
+WORTH_RESUMING = (OutputError, ResourceError, MemoryError)
 
 
 class OutputFolder:
@@ -49,7 +52,7 @@ class OutputFolder:
         removed; what else lies there stays.
     resume : bool
         Keep the files of a run that was stopped, for `earlier`, and keep what this one
-        has written if it is stopped itself.
+        has written if it is stopped itself, or if the disk or the memory is full.
 
     Raises
     ------
@@ -124,6 +127,8 @@ class OutputFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, WORTH_RESUMING):
+            self.resume = False
         self._clear()
 
     def _begin(self) -> None:

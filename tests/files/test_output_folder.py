@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from medrecon.errors import OutputExistsError
+from medrecon.errors import GapError, OutputError, OutputExistsError
 from medrecon.files.atomic import write_json
 from medrecon.files.output_folder import OutputFolder
 
@@ -87,3 +87,16 @@ def test_a_hostile_list_of_moved_files_reaches_nothing_outside(tmp_path):
         fill(folder, "a")
         folder.finish()
     assert (tmp_path / "precious").read_text() == "keep"
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [(KeyboardInterrupt(), True), (OutputError("full"), True), (GapError("a gap"), False)],
+)
+def test_resuming_keeps_what_was_stopped_and_nothing_of_what_was_refused(tmp_path, error, kept):
+    run = tmp_path / "run"
+    with pytest.raises(type(error)), OutputFolder(run, resume=True) as folder:
+        fill(folder, "a")
+        raise error
+    assert (run / ".unfinished" / "a").exists() is kept
+    assert run.exists() is kept
