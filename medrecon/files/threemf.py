@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,8 @@ import numpy as np
 from medrecon.core import Mesh
 from medrecon.files.atomic import open_atomic
 from medrecon.files.mesh_values import one_space
+from medrecon.files.text_loops import rows_of_text
+from medrecon.files.zipped import write_zip
 
 MODEL_PATH = "3D/3dmodel.model"
 CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
@@ -34,8 +35,6 @@ _RELATIONSHIPS = (
     f'<Relationship Target="/{MODEL_PATH}" Id="rel0" Type="{RELATIONSHIP}"/></Relationships>'
 )
 
-# The same bytes for the same meshes: the earliest time that a zip can hold.
-_NO_TIME = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 65536
 """Rows turned into text at a time."""
 
@@ -53,26 +52,15 @@ def write_3mf(meshes: Sequence[Mesh], stream: IO[bytes]) -> None:
     3MF Consortium. Core Specification 1.3: 3 (document), 4.1 (mesh), 5 (materials).
     Materials and Properties Extension 1.2: 2 (colour groups).
     """
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        package.writestr(_entry("[Content_Types].xml"), _CONTENT_TYPES)
-        package.writestr(_entry("_rels/.rels"), _RELATIONSHIPS)
-        with package.open(_entry(MODEL_PATH), "w", force_zip64=True) as model:
-            for piece in _model(meshes):
-                model.write(piece)
+    fixed = {"[Content_Types].xml": _CONTENT_TYPES, "_rels/.rels": _RELATIONSHIPS}
+    parts = [(name, [text.encode()]) for name, text in fixed.items()]
+    write_zip(stream, [*parts, (MODEL_PATH, _model(meshes))])
 
 
 def save_3mf(meshes: Sequence[Mesh], path: Path) -> None:
     """`write_3mf` to a file that appears when it is whole."""
     with open_atomic(path) as stream:
         write_3mf(meshes, stream)
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _NO_TIME)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = 0o644 << 16
-    entry.create_system = 3
-    return entry
 
 
 def _model(meshes: Sequence[Mesh]) -> Iterator[bytes]:
@@ -123,16 +111,13 @@ def _object(mesh: Mesh, number: int, group: int) -> Iterator[bytes]:
         "<mesh>\n<vertices>\n"
     ).encode()
     for low in range(0, len(mesh.vertices_mm), _BLOCK):
-        # float() of a float32 printed with nine digits is that float32 again.
-        rows = mesh.vertices_mm[low : low + _BLOCK].astype(np.float64).ravel().tolist()
-        template = '<vertex x="%.9g" y="%.9g" z="%.9g"/>\n' * (len(rows) // 3)
-        yield (template % tuple(rows)).encode()
+        rows = mesh.vertices_mm[low : low + _BLOCK]
+        yield rows_of_text(rows, '<vertex x="%" y="%" z="%"/>\n')
     yield b"</vertices>\n<triangles>\n"
-    row = '<triangle v1="%d" v2="%d" v3="%d"/>\n'
+    row = '<triangle v1="%" v2="%" v3="%"/>\n'
     if mesh.colors is not None:
-        row = row.replace("/>", f' pid="{group}" p1="%d" p2="%d" p3="%d"/>')
+        row = row.replace("/>", f' pid="{group}" p1="%" p2="%" p3="%"/>')
     for low in range(0, len(mesh.faces), _BLOCK):
         faces = mesh.faces[low : low + _BLOCK]
-        numbers = (faces if mesh.colors is None else np.tile(faces, 2)).ravel().tolist()
-        yield (row * len(faces) % tuple(numbers)).encode()
+        yield rows_of_text(faces if mesh.colors is None else np.tile(faces, 2), row)
     yield b"</triangles>\n</mesh>\n</object>\n"
