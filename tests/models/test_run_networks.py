@@ -27,6 +27,7 @@ from medrecon.networks import run_networks
 from medrecon.options import SegmentOptions
 from medrecon.recorder import Recorder
 from medrecon.segmentation import unet
+from medrecon.segmentation.channels import in_channel_order
 
 CT = Acquisition(Modality.CT, HuStatus.VERIFIED, body_part="ABDOMEN", frame="one")
 GEOMETRY = Geometry((24, 20, 16), (2.0, 2.0, 3.0), (0.0, 0.0, 0.0))
@@ -192,3 +193,19 @@ def test_a_phantoms_model_never_offers_a_patients(folder: Path) -> None:
     choice = choose.choose_model(replace(CT, is_phantom=True))
     assert choice.model is not None
     assert choice.more == ()
+
+
+def test_another_grid_is_resampled_onto_the_first_images() -> None:
+    def slope(geometry: Geometry) -> Volume:
+        index = np.stack(np.meshgrid(*map(np.arange, geometry.shape), indexing="ij"), -1)
+        mm = geometry.mm_from_index(index.reshape(-1, 3)).reshape(*geometry.shape, 3)
+        return Volume((mm @ [1.0, 2.0, 3.0]).astype(np.float32), geometry, CT)
+
+    first = slope(Geometry((10, 9, 8), (1.0, 1.0, 2.0), (5.0, 6.0, 7.0)))
+    other = slope(Geometry((40, 40, 40), (0.7, 0.6, 0.9), (0.0, 1.0, 2.0)))
+    two = replace(example(), channels=("T1", "FLAIR"))
+    images = in_channel_order(two, first, {"t1": other}, registered=False)
+    assert images[1] is first
+    # A slope in space is the same slope on any grid.
+    assert images[0].geometry == first.geometry
+    assert np.abs(images[0].array - first.array).max() < 1e-2
