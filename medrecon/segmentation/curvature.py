@@ -92,8 +92,8 @@ def without_blur_shift(field: SoftField, contrast: float) -> tuple[SoftField, fl
     if variance is None:
         return field, None
     raised = _raised(bent, variance + own)
-    reach = _SIDES_AT * np.sqrt(variance + own.max())
-    keep = _settled(part, band, bent.normal, reach / spacing) & np.isfinite(raised)
+    reach_mm = _SIDES_AT * float(np.sqrt(variance + own.max()))
+    keep = _settled(part, band, bent, spacing, reach_mm) & np.isfinite(raised)
     return _with(field, band[keep], raised[keep] * step), float(np.sqrt(variance))
 
 
@@ -157,12 +157,16 @@ def _raised(bent: _Bent, variance: Doubles) -> Doubles:
     return raised
 
 
-def _settled(part: Floats, band: Ints, normal: Doubles, reach: Doubles) -> npt.NDArray[np.bool_]:
-    """Whether the field is well inside and well outside a little to both sides."""
+def _settled(
+    part: Floats, band: Ints, bent: _Bent, spacing: Doubles, reach_mm: float
+) -> npt.NDArray[np.bool_]:
+    """Whether the field is well inside and well outside a little to both sides of the surface."""
     place = np.stack(np.unravel_index(band, part.shape)).astype(np.float64)
-    way = normal * reach[:, None]
-    inside = map_coordinates(part, place + way, order=1, mode="nearest")
-    outside = map_coordinates(part, place - way, order=1, mode="nearest")
+    # From the surface, not from the voxel: the way to it along the slope.
+    depth = np.clip(bent.value / bent.steepness, -reach_mm / 2, reach_mm / 2)
+    step = bent.normal / spacing[:, None]
+    inside = map_coordinates(part, place + step * (reach_mm - depth), order=1, mode="nearest")
+    outside = map_coordinates(part, place - step * (reach_mm + depth), order=1, mode="nearest")
     alike = np.abs(inside + outside) < _UNLIKE
     settled: npt.NDArray[np.bool_] = (inside > _SETTLED) & (outside < -_SETTLED) & alike
     return settled
