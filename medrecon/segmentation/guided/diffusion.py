@@ -37,7 +37,14 @@ def ties(image: Floats, noise: float, spacing: Sequence[float]) -> tuple[Floats,
     return tuple(found)
 
 
-def settled(tie: tuple[Floats, ...], prior: Floats, trust: Floats) -> Floats:
+def settled(
+    tie: tuple[Floats, ...],
+    prior: Floats,
+    trust: Floats,
+    *,
+    rounds: int = MOST_ROUNDS,
+    tolerance: float = TOLERANCE,
+) -> Floats:
     """The field that minimises Σ tie·(difference)² + Σ trust·(field − prior)².
 
     Parameters
@@ -48,6 +55,8 @@ def settled(tie: tuple[Floats, ...], prior: Floats, trust: Floats) -> Floats:
         0 outside, 1 inside, in between where it is not sure.
     trust : ndarray of float32
         Above 0.
+    rounds, tolerance
+        When to stop: after so many rounds, or at that part of the right side's norm.
 
     Solved by conjugate gradients with the diagonal as preconditioner, started at the
     prior; the result does not depend on threads.
@@ -62,8 +71,8 @@ def settled(tie: tuple[Floats, ...], prior: Floats, trust: Floats) -> Floats:
     step = rest / diagonal
     way = step.copy()
     gain = _dot(rest, step)
-    enough = TOLERANCE**2 * _dot(wanted, wanted / diagonal)
-    for _ in range(MOST_ROUNDS):
+    enough = tolerance**2 * _dot(wanted, wanted / diagonal)
+    for _ in range(rounds):
         if gain <= enough:
             break
         image = _applied(tie, trust, way)
