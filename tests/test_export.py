@@ -161,3 +161,9 @@ def test_the_verb_says_what_was_written(run: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
     assert json.loads(done.stdout)["files"] == ["bone.ply", "segmentation.seg.nrrd"]
+
+
+def test_formats_that_carry_nobody_pass_the_audit(run: Path, tmp_path: Path) -> None:
+    export_run(run, ExportOptions(("seg.nrrd", "3mf", "glb")), output=tmp_path / "out")
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.stdout
