@@ -184,7 +184,7 @@ def _row_kind(element: _Element, order: str, length: int) -> np.dtype[np.void]:
 
 
 def _of_one_length(element: _Element, rows: Any, length: int) -> dict[str, Any]:
-    name = next(n for n in element.lists if n in _CORNERS)
+    name = next((n for n in element.lists if n in _CORNERS), "")
     return {"counts": np.full(len(rows), length), "corners": rows[name].ravel()}
 
 

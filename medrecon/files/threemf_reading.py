@@ -85,9 +85,8 @@ def read_3mf(path: Path) -> list[Mesh]:
         zipfile.BadZipFile,
         zlib.error,
         xml.parsers.expat.ExpatError,
-        KeyError,
+        LookupError,
         ValueError,
-        IndexError,
         RuntimeError,
     ) as error:
         raise UnreadableInputError(f"no 3MF, or a damaged one: {error}") from error

@@ -163,7 +163,7 @@ def read_usdz(path: Path) -> list[Mesh]:
         If the numbers make no mesh.
     """
     try:
-        from pxr import Tf, Usd, UsdGeom
+        from pxr import Tf, Usd
     except ImportError as error:
         raise UnreadableInputError(
             'reading USDZ needs OpenUSD; pip install "medrecon[usdz]"'
@@ -171,9 +171,14 @@ def read_usdz(path: Path) -> list[Mesh]:
     if not zipfile.is_zipfile(path):
         raise UnreadableInputError("no USDZ: it is missing, cut short or no zip")
     try:
-        stage = Usd.Stage.Open(str(path))
-    except Tf.ErrorException as error:
+        return _read_stage(Usd.Stage.Open(str(path)))
+    except (Tf.ErrorException, ValueError, TypeError) as error:
         raise UnreadableInputError("no USD scene, or a damaged one") from error
+
+
+def _read_stage(stage: Any) -> list[Mesh]:
+    from pxr import UsdGeom
+
     scale_mm = UsdGeom.GetStageMetersPerUnit(stage) * 1000
     z_up = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     says = stage.GetRootLayer().customLayerData

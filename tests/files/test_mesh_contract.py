@@ -125,6 +125,22 @@ def test_a_file_cut_anywhere_is_refused_or_still_whole(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_with_flipped_bytes_is_read_or_refused_in_words(tmp_path, kind):
+    (path, *_) = write_meshes([VEIN], tmp_path, [kind])
+    whole, random = path.read_bytes(), np.random.default_rng(5)
+    for turn in range(60):
+        content = bytearray(whole)
+        for place in random.integers(0, len(content), 4):
+            # Every other time letters for letters, so that headers stay text.
+            content[place] = random.integers(32, 127) if turn % 2 else random.integers(256)
+        path.write_bytes(content)
+        try:
+            read_meshes(path)
+        except MedreconError:
+            continue
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_another_format_is_refused(tmp_path, kind):
     path = tmp_path / f"a.{kind}"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
