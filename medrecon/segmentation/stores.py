@@ -52,7 +52,9 @@ class AllLogits:
     @classmethod
     def empty(cls, classes: int, shape: tuple[int, int, int], *, half: bool = False) -> AllLogits:
         """Room for a grid's logits."""
-        return cls(np.zeros((classes, *shape), np.float16 if half else np.float32))
+        if half:
+            return cls(np.zeros((classes, *shape), np.float16))
+        return cls(np.zeros((classes, *shape), np.float32))
 
     def write(self, start: int, axis: int, slab: torch.Tensor) -> None:
         """Take a slab."""

@@ -125,7 +125,7 @@ def test_auto_leaves_a_label_to_the_hu_engine_in_a_ct_only(folder: Path) -> None
     auto = SegmentOptions(device="cpu")
     assert "liver" not in names(CT, auto)
     assert "liver" in names(CT, replace(auto, models=("organs",)))
-    assert "liver" in names(Acquisition(Modality.MR), auto)
+    assert "liver" in names(Acquisition(Modality.MR, body_part="ABDOMEN"), auto)
 
 
 def test_several_channels_are_put_in_the_models_order(
