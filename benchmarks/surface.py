@@ -3,7 +3,8 @@
     MEDRECON_DATA=... python benchmarks/surface.py [--runs N] [--errand NAME ...]
 
 The chest CT continued by its mirror image to 512 x 512 x 400, the full surface of what is
-over 200 HU in 120 of its slices, and a map of 104 labels. What was made is judged by trimesh's edges and medrecon's exact
+over 200 HU in 120 of its slices, and a map of 104 labels. What was made is judged by
+trimesh's edges and medrecon's exact
 count of self-intersections, and decimation by its distances both ways; reading, warming
 up and judging are not in the times.
 """
