@@ -1,0 +1,132 @@
+"""What is asked of copies for a printer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from manifold3d import Manifold
+
+from medrecon.errors import UsageError
+from medrecon.printing.cut import Pins, Plane
+from medrecon.printing.engrave import Inscription
+from medrecon.printing.fit import Boolean
+from medrecon.printing.solids import bounds_mm
+
+Triple = tuple[float, float, float]
+
+AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A cut across an axis of the patient, at an LPS coordinate or in the middle."""
+
+    axis: str
+    at_mm: float | None = None
+
+    def plane(self, solid: Manifold) -> Plane:
+        """The plane for a solid."""
+        number = "xyz".index(self.axis)
+        middle = float(bounds_mm(solid)[:, number].mean())
+        return Plane(AXES[self.axis], middle if self.at_mm is None else self.at_mm)
+
+
+@dataclass(frozen=True, slots=True)
+class PrintOptions:
+    """What to do to which parts; what is not asked for is not done.
+
+    Parameters
+    ----------
+    process : str
+        "sla", "sls", "fdm" or "polyjet"; gives clearances, strokes and what `check` asks.
+    only : tuple of str or None
+        Parts to make; None makes all.
+    booleans : tuple of (name, first, how, second)
+        New parts out of two.
+    gaps : tuple of (part, other, mm)
+        The other is taken out of the part with a gap, so that it fits in.
+    margins : tuple of (part, (mm, …), within or "")
+        Shells around a part: 5, 10 make two, 0–5 and 5–10.
+    vessels : tuple of (part, wall in mm)
+        The part is a lumen: make its wall, open at its flat ends.
+    open_at : tuple of Cut
+        Where lumens are cut open first; the larger part stays.
+    cuts : tuple of Cut
+    pins : Pins or None
+        At every cut.
+    up : str
+        Direction of the patient that points up on the bed, or "auto".
+    base_mm : float
+        Cut off at the bottom for a flat to stand on.
+    inscription : Inscription or None
+    engrave_side : bool
+        Add L or R, if that is certain.
+    hollow_mm : float or None
+        Wall; None prints solid.
+    drain_mm : float or None
+        Diameter of holes out of every hollow; None takes what the process needs.
+    drains : int
+        Holes for each hollow.
+    shrink_percent : tuple of float
+        Of the user's own calibration: how much the print shrinks along each axis of the
+        bed; copies are made larger by that.
+    bed_mm : tuple of float or None
+    formats : tuple of str
+    """
+
+    process: str
+    only: tuple[str, ...] | None = None
+    booleans: tuple[tuple[str, str, Boolean, str], ...] = ()
+    gaps: tuple[tuple[str, str, float], ...] = ()
+    margins: tuple[tuple[str, tuple[float, ...], str], ...] = ()
+    vessels: tuple[tuple[str, float], ...] = ()
+    open_at: tuple[Cut, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    pins: Pins | None = None
+    up: str = "superior"
+    base_mm: float = 0.0
+    inscription: Inscription | None = None
+    engrave_side: bool = False
+    hollow_mm: float | None = None
+    drain_mm: float | None = None
+    drains: int = 2
+    shrink_percent: Triple = (0.0, 0.0, 0.0)
+    bed_mm: Triple | None = None
+    formats: tuple[str, ...] = ("stl",)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is known of where things lie.
+
+    Parameters
+    ----------
+    middle_x_mm : float or None
+        LPS x of the body's middle.
+    laterality : str
+        DICOM's, "L", "R" or "".
+    """
+
+    middle_x_mm: float | None = None
+    laterality: str = ""
+
+
+def factor_words(shrink_percent: Triple) -> str:
+    """The factor as file names carry it: "x1.0000", or three where axes differ."""
+    factors = [f"{f:.4f}" for f in factors_of(shrink_percent)]
+    return "x" + (factors[0] if len(set(factors)) == 1 else "_".join(factors))
+
+
+def factors_of(shrink_percent: Triple) -> list[float]:
+    """What a copy is scaled by along each axis, so that it is of the right size once shrunk.
+
+    Raises
+    ------
+    UsageError
+        If a shrinkage is not between −5 and 20 %.
+    """
+    if not all(-5 < s < 20 for s in shrink_percent):
+        raise UsageError(
+            f"shrinkage of {', '.join(f'{s:g}' for s in shrink_percent)} %; -5 to 20 % expected"
+        )
+    return [1 / (1 - s / 100) for s in shrink_percent]
