@@ -67,11 +67,16 @@ def mesh_segmented(
 
 def segmented_from_labels(maps: tuple[LabelMap, ...], source: str) -> Segmented:
     """Fields of label maps: the best surfaces that masks alone can say."""
-    from medrecon.surface.from_labels import fields_from_labels
+    from medrecon.surface.from_labels import fields_from_labels, grid_of_fields
 
     segmentations = distinct(
         [
-            Segmentation(m.geometry, fields_from_labels(m), source, exclusive=len(m.labels) > 1)
+            Segmentation(
+                grid_of_fields(m.geometry),
+                fields_from_labels(m),
+                source,
+                exclusive=len(m.labels) > 1,
+            )
             for m in maps
         ]
     )

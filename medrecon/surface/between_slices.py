@@ -36,6 +36,8 @@ def thick_axis(spacing_mm: tuple[float, float, float]) -> tuple[int, int]:
 
 def finer_grid(grid: Geometry, axis: int, factor: int) -> Geometry:
     """The same box with each voxel divided along one axis."""
+    if factor == 1:
+        return grid
     affine = grid.affine_lps
     affine[:3, 3] -= affine[:3, axis] * (factor - 1) / (2 * factor)
     affine[:3, axis] /= factor

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Label, LabelMap, SoftField
+from medrecon.core import Geometry, Label, LabelMap, SoftField
 from medrecon.surface.between_slices import Slices, finer_grid, thick_axis
 from medrecon.surface.smooth_mask import Floats, smoothest
 
@@ -35,7 +35,7 @@ def fields_from_labels(labels: LabelMap) -> tuple[SoftField, ...]:
 
     boxes = find_objects(labels.array)
     axis, factor = thick_axis(labels.geometry.spacing_mm)
-    grid = finer_grid(labels.geometry, axis, factor)
+    grid = grid_of_fields(labels.geometry)
     fields = []
     for label in sorted(labels.labels, key=lambda x: x.index):
         box = boxes[label.index - 1] if label.index <= len(boxes) else None
@@ -45,6 +45,11 @@ def fields_from_labels(labels: LabelMap) -> tuple[SoftField, ...]:
             values = smoothest_field(mask, labels.geometry.spacing_mm)
             fields.append(SoftField(label, values, grid, (start[0], start[1], start[2])))
     return tuple(fields)
+
+
+def grid_of_fields(geometry: Geometry) -> Geometry:
+    """The grid of the fields of a label map: its own, or one with slices added."""
+    return finer_grid(geometry, *thick_axis(geometry.spacing_mm))
 
 
 def smoothest_field(

@@ -4,7 +4,7 @@ from solids import LABEL, blobs, field_of, grid, shell, sphere
 
 from medrecon.core import Label, LabelMap, SoftField
 from medrecon.surface.extract import extract_surface
-from medrecon.surface.from_labels import fields_from_labels, smoothest_field
+from medrecon.surface.from_labels import fields_from_labels, grid_of_fields, smoothest_field
 from medrecon.surface.shared import extract_shared, winners_of
 from medrecon.surface.validity import judge
 
@@ -153,3 +153,11 @@ def test_a_map_of_a_hundred_labels_is_looked_through_once_and_each_label_in_its_
     assert len(fields) == 100
     assert len(passes) == 1
     assert max(f.values.size for f in fields) <= 11 * 11 * 10
+
+
+@pytest.mark.parametrize("step_mm", [1.2, 4.0])
+def test_the_grid_of_the_fields_is_known_before_they_are_made(step_mm):
+    labels, _ = sliced_ball((0.8, 0.8, step_mm), radius=6)
+    grid_of = grid_of_fields(labels.geometry)
+    assert all(f.grid == grid_of for f in fields_from_labels(labels))
+    assert (grid_of == labels.geometry) == (step_mm < 1.6)
