@@ -147,7 +147,7 @@ def test_automatic_choice_keeps_phantoms_and_patients_apart(tmp_path: Path) -> N
     phantom = make_model(tmp_path, "phantom", intended_use=IntendedUse.PHANTOM_ONLY)
     person = make_model(tmp_path, "person")
     models = [phantom, person]
-    ct = Acquisition(Modality.CT, HuStatus.VERIFIED)
+    ct = Acquisition(Modality.CT, HuStatus.VERIFIED, body_part="ABDOMEN")
     assert choose_model(replace(ct, is_phantom=True), models).model == phantom
     assert choose_model(ct, models).model == person
     nothing = choose_model(ct, [phantom])
@@ -162,6 +162,12 @@ def test_automatic_choice_heeds_modality_and_body_part(tmp_path: Path) -> None:
     assert choose_model(replace(head, body_part="ABDOMEN"), [abdomen]).model == abdomen
     mr = Acquisition(Modality.MR)
     assert choose_model(mr, [abdomen]).model is None
+
+
+def test_a_model_for_one_body_part_is_not_offered_where_none_is_named(tmp_path: Path) -> None:
+    abdomen = make_model(tmp_path, "abdomen", modalities=(Modality.CT, Modality.MR))
+    for modality in (Modality.CT, Modality.MR):
+        assert choose_model(Acquisition(modality, HuStatus.VERIFIED), [abdomen]).model is None
 
 
 def test_importing_the_models_room_loads_no_torch() -> None:
