@@ -16,11 +16,13 @@ from medrecon.segmentation.channels import in_channel_order
 from medrecon.segmentation.contract import Progress, Tell
 from medrecon.segmentation.device import choose_device
 from medrecon.segmentation.flips import Flipped, flips_of
+from medrecon.segmentation.head_check import require_head
 from medrecon.segmentation.inference import plan_inference, predict_logits
 from medrecon.segmentation.logits import LogitMap, fields_from_logits
 from medrecon.segmentation.prepared import prepare
 from medrecon.segmentation.sides import require_sides
 
+HEAD = "head"
 ABSOLUTE_SCALES = frozenset({IntensityKind.WINDOW, IntensityKind.FIXED_ZSCORE})
 
 
@@ -143,6 +145,8 @@ def run_network(
     grid = images[0].geometry
     fields, findings = fields_from_logits(logits, grid, manifest.labels)
     require_sides(fields)
+    if manifest.name == HEAD:
+        require_head(fields)
     if done.notes:
         findings["model"] = done.notes
     return Segmentation(grid, fields, manifest.identity, exclusive, findings)
