@@ -202,7 +202,10 @@ def main() -> None:
     real_scan("template", template, model, given.pictures)
     from medrecon.loading import load_volume
 
-    for name, place in (("ge_tilt", "dicom/dcm_qa_ct_GE_tilt18.5"), ("chest", "ct_chest_lidc/ct_chest_lidc_0314.zip")):
+    for name, place in (
+        ("ge_tilt", "dicom/dcm_qa_ct_GE_tilt18.5"),
+        ("chest", "ct_chest_lidc/ct_chest_lidc_0314.zip"),
+    ):
         scan = load_volume(data / place, LoadOptions(fill_gaps=True), Recorder(silent))
         real_scan(name, scan, model, given.pictures)
 
