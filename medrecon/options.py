@@ -104,11 +104,14 @@ class MeshOptions:
         Decimate to this many triangles a mesh instead.
     accept_mm : float
         Largest processing error that passes the gate.
+    smooth : str
+        "none", or by which filter surfaces are smoothed first: "sinc", "taubin".
     """
 
     tolerance_mm: float = 0.1
     target_faces: int | None = None
     accept_mm: float = 1.0
+    smooth: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

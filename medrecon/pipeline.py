@@ -11,15 +11,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from medrecon.core import (
     Geometry,
     HuStatus,
-    Mesh,
     Modality,
     Provenance,
     Segmentation,
-    SoftField,
     Volume,
 )
 from medrecon.core.band import flattened
@@ -49,6 +48,7 @@ from medrecon.outputs.run import (
     statistics_json,
 )
 from medrecon.outputs.segmented import Segmented, distinct, write_segmented
+from medrecon.quality.intended import print_concerns
 from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
 
@@ -112,7 +112,7 @@ def reconstruct(
         )
         parts = mesh_structures(segmented, options.mesh, folder.staging, log, finished)
         write_labels(segmented, grid.result(), folder.staging, log)
-        write_results(parts, options.output, folder.staging, log)
+        write_results(parts, segmented, options.output, folder.staging, log)
         fields.result()
         write_records(segmented, parts, options, folder.staging, log)
         folder.finish()
@@ -157,6 +157,7 @@ def mesh_study(
     image: Volume | None = None,
     options: Options | None = None,
     progress: Progress = silent,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Run:
     """The second half: fields in, a folder of judged meshes out.
 
@@ -171,16 +172,20 @@ def mesh_study(
         Written as `volume.nii.gz`, as it is.
     options, progress
         As `reconstruct` takes them.
+    beside : mapping of str to mapping, optional
+        Further JSON files of the run.
     """
     options = options or Options()
     log = Recorder(progress)
     with OutputFolder(output, overwrite=options.output.overwrite) as folder:
         if image is not None:
             write_volume(image, options.output, folder.staging)
+        for name, content in (beside or {}).items():
+            write_json(folder.staging / name, content)
         write_fields(segmented, options.output, folder.staging)
         parts = mesh_structures(segmented, options.mesh, folder.staging, log)
         write_labels(segmented, grid, folder.staging, log)
-        write_results(parts, options.output, folder.staging, log)
+        write_results(parts, segmented, options.output, folder.staging, log)
         write_records(segmented, parts, options, folder.staging, log)
         folder.finish()
     return Run(output, tuple(parts), log.provenance)
@@ -214,7 +219,11 @@ def segment_volume(
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
     for s in refined:
         log.warn(*(f"{name}: {w}" for name, words in s.findings.items() for w in words))
-    observed = {f.label.name: observe(f, volume) for s in refined for f in s.fields}
+    observed = {
+        f.label.name: observe(f, volume, print_concerns(s.source, f.label.name))
+        for s in refined
+        for f in s.fields
+    }
     return Segmented(refined, observed, image_json(volume))
 
 
@@ -226,6 +235,8 @@ def mesh_structures(
     finished: Finished | None = None,
 ) -> list[Part]:
     """A judged STL in `folder/meshes` for each field, and what was measured of it."""
+    from medrecon.judged_mesh import mesh_field
+
     meshes = folder / "meshes"
     meshes.mkdir(exist_ok=True)
     parts = []
@@ -242,35 +253,6 @@ def mesh_structures(
             stage((n + 1) / len(segmented.fields))
         stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts})
     return parts
-
-
-def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path: Path) -> Part:
-    """Field to surface to file, and back: what is judged is what the file holds."""
-    from medrecon.files.stl import read_stl, save_stl
-    from medrecon.quality.budget import measure
-    from medrecon.quality.gate import verdict
-    from medrecon.quality.volume import field_volume_ml
-    from medrecon.surface.coarsen import surface_for_target
-    from medrecon.surface.extract import extract_surface
-    from medrecon.surface.simplify import simplify
-    from medrecon.surface.upsample import finest
-    from medrecon.surface.validity import judge
-
-    fine, raw = finest(field, extract_surface(field))
-    full = surface_for_target(fine, raw, options.target_faces)
-    simple = simplify(full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
-    save_stl(simple, path)
-    mesh = Mesh(*read_stl(path), field.label)
-    validity = judge(mesh)
-    budget = measure(fine, mesh, reference=raw)
-    gate = verdict(
-        budget,
-        is_solid=validity.valid,
-        accept_mm=options.accept_mm,
-        acquisition_mm=observed.acquisition_mm,
-        concerns=observed.concerns,
-    )
-    return Part(field.label, mesh, field_volume_ml(fine), observed, validity, budget, gate)
 
 
 def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geometry:
@@ -311,17 +293,22 @@ def write_labels(segmented: Segmented, grid: Geometry, folder: Path, log: Record
 
 
 def write_results(
-    parts: Sequence[Part], options: OutputOptions, folder: Path, log: Recorder
+    parts: Sequence[Part],
+    segmented: Segmented,
+    options: OutputOptions,
+    folder: Path,
+    log: Recorder,
 ) -> None:
     """Other mesh formats, the picture, and the tables of figures."""
+    from medrecon.files.meshes import write_meshes
+    from medrecon.judged_mesh import touching
+
     meshes = [part.mesh for part in parts]
     with log.stage("write"):
-        if "3mf" in options.formats:
-            from medrecon.files.threemf import save_3mf
-
-            save_3mf(meshes, folder / "meshes" / "model.3mf")
+        others = [name for name in options.formats if name != "stl"]
+        write_meshes(meshes, folder / "meshes", others)
         write_json(folder / "statistics.json", statistics_json(parts))
-        write_json(folder / "quality.json", quality_json(parts))
+        write_json(folder / "quality.json", quality_json(parts, touching(parts, segmented)))
     if options.preview:
         from medrecon.view.preview import draw_preview
 
@@ -347,6 +334,7 @@ def write_records(
         outputs=sha256_of_files(folder),
     )
     if parts:
+        from medrecon.report.afterwards import edit_rows
         from medrecon.report.page import write_report
 
         picture = folder / "preview.png"
@@ -358,6 +346,7 @@ def write_records(
             preview=picture if picture.exists() else None,
             meshes=[part.mesh for part in parts],
             volume=OpenedRun(folder, record).volume(),
+            edits=edit_rows(folder),
         )
         record["outputs"]["report.html"] = sha256_of_file(folder / "report.html")
     write_json(folder / "run.json", {**record, "outputs": dict(sorted(record["outputs"].items()))})

@@ -25,6 +25,7 @@ from medrecon_cli import (
     make_verbs,
     model_verbs,
     replay_verbs,
+    review_verbs,
     road,
     selftest_verbs,
     train_verbs,
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
+    review_verbs,
     road,
     grow_verbs,
     inspect_verbs,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from medrecon.errors import UsageError
+
 Input = Annotated[
     Path | None,
     typer.Argument(
@@ -106,6 +108,12 @@ Accept = Annotated[
     float,
     typer.Option("--accept-mm", min=0.0, help="Largest processing error that passes the gate."),
 ]
+Smooth = Annotated[
+    str,
+    typer.Option(
+        "--smooth", metavar="none|sinc|taubin", help="Smooth surfaces, half a voxel at most."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Traceback on errors, more detail.")]
@@ -183,3 +191,16 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def smoothing_of(name: str) -> str:
+    """The filter that --smooth names.
+
+    Raises
+    ------
+    UsageError
+        If there is no such filter.
+    """
+    if name not in ("none", "sinc", "taubin"):
+        raise UsageError(f"--smooth {name}; none, sinc or taubin expected")
+    return name

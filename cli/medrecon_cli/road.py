@@ -47,6 +47,7 @@ def seg_and_mesh(
     tolerance_mm: opt.Tolerance = 0.1,
     target_faces: opt.TargetFaces = None,
     accept_mm: opt.Accept = 1.0,
+    smooth: opt.Smooth = "none",
     preview: opt.Preview = True,
     fields: opt.Fields = True,
     max_memory: opt.MaxMemory = None,
@@ -77,7 +78,7 @@ def seg_and_mesh(
     options = o.Options(
         load,
         segment,
-        o.MeshOptions(tolerance_mm, target_faces, accept_mm),
+        o.MeshOptions(tolerance_mm, target_faces, accept_mm, opt.smoothing_of(smooth)),
         o.OutputOptions(
             grid_of(spacing), opt.names_of(formats) or (), force, preview, fields, resume
         ),
@@ -154,6 +155,7 @@ def mesh(
     tolerance_mm: opt.Tolerance = 0.1,
     target_faces: opt.TargetFaces = None,
     accept_mm: opt.Accept = 1.0,
+    smooth: opt.Smooth = "none",
     preview: opt.Preview = True,
     fields: opt.Fields = True,
     process: prints.Print = None,
@@ -170,7 +172,7 @@ def mesh(
 
     options = o.Options(
         segment=o.SegmentOptions(labels=opt.names_of(labels)),
-        mesh=o.MeshOptions(tolerance_mm, target_faces, accept_mm),
+        mesh=o.MeshOptions(tolerance_mm, target_faces, accept_mm, opt.smoothing_of(smooth)),
         output=o.OutputOptions(o.Grid.NATIVE, opt.names_of(formats) or (), force, preview, fields),
     )
     copies = prints.print_options(process, prepare, options.output.formats)

@@ -55,8 +55,8 @@ def _uniform(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 def _blocks(whole: npt.NDArray[np.bool_], join: Any) -> npt.NDArray[np.bool_]:
     """The voxels of each block joined, axis by axis, the slowest in memory first."""
     for axis in range(3):
-        parts = np.moveaxis(whole, axis, 0)
-        parts = [parts[n::REACH_VOXELS] for n in range(REACH_VOXELS)]
+        slices = np.moveaxis(whole, axis, 0)
+        parts = [slices[n::REACH_VOXELS] for n in range(REACH_VOXELS)]
         joined = join(join(parts[0], parts[1]), join(parts[2], parts[3]))
         whole = np.moveaxis(joined, 0, axis)
     return whole

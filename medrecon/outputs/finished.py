@@ -29,6 +29,7 @@ from medrecon.quality.budget import ErrorBudget
 from medrecon.quality.gate import Gate
 from medrecon.quality.observed import Observed
 from medrecon.recorder import Recorder
+from medrecon.surface.smooth import SmoothingEffect
 from medrecon.surface.validity import Validity
 
 KEY_FILE = "key"
@@ -100,6 +101,7 @@ class Finished:
             value_of(Validity, record["validity"]),
             value_of(ErrorBudget, record["budget"]),
             value_of(Gate, record["gate"]),
+            value_of(SmoothingEffect | None, record["smoothing"]),
         )
 
     def keep_part(self, part: Part, options: MeshOptions) -> None:
@@ -112,6 +114,7 @@ class Finished:
             "validity": as_plain(part.validity),
             "budget": as_plain(part.budget),
             "gate": as_plain(part.gate),
+            "smoothing": as_plain(part.smoothing),
         }
         self._keep(f"mesh-{name}", self._mesh_key(options), [f"meshes/{name}.stl"], more)
 

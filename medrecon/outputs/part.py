@@ -11,6 +11,7 @@ from medrecon.core import Label, Mesh
 from medrecon.quality.budget import ErrorBudget
 from medrecon.quality.gate import Gate
 from medrecon.quality.observed import Observed
+from medrecon.surface.smooth import SmoothingEffect
 from medrecon.surface.validity import Validity
 
 
@@ -30,6 +31,8 @@ class Part:
     validity : Validity
     budget : ErrorBudget
     gate : Gate
+    smoothing : SmoothingEffect or None
+        What smoothing did, if it was asked for.
     """
 
     label: Label
@@ -39,6 +42,7 @@ class Part:
     validity: Validity
     budget: ErrorBudget
     gate: Gate
+    smoothing: SmoothingEffect | None = None
 
     @property
     def words(self) -> str:
@@ -82,6 +86,7 @@ class Part:
                 "volume_change": self.budget.volume_change,
                 "area_change": self.budget.area_change,
             },
+            **({"smoothing": dataclasses.asdict(self.smoothing)} if self.smoothing else {}),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import platform
 import secrets
@@ -16,6 +17,7 @@ import numpy as np
 from medrecon.core import Geometry, HuStatus, Modality, Provenance, Volume
 from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
+from medrecon.quality.neighbours import Contact
 
 SCHEMA_VERSION = 1
 A_FOLDER = "a folder"
@@ -80,13 +82,16 @@ def statistics_json(parts: Sequence[Part]) -> Mapping[str, Any]:
     }
 
 
-def quality_json(parts: Sequence[Part]) -> Mapping[str, Any]:
-    """Content of `quality.json`."""
-    return {
+def quality_json(parts: Sequence[Part], contacts: Sequence[Contact] = ()) -> Mapping[str, Any]:
+    """Content of `quality.json`; contacts of neighbours where there are any."""
+    content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "segmentation_error": "unknown for this patient",
         "meshes": {part.label.name: part.quality() for part in parts},
     }
+    if contacts:
+        content["neighbours"] = [dataclasses.asdict(c) for c in contacts]
+    return content
 
 
 def image_json(volume: Volume) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medrecon import pipeline
+from medrecon import judged_mesh, pipeline
 from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume
 from medrecon.dicom.write_ct import write_ct_series
 from medrecon.options import MeshOptions, Options, OutputOptions, SegmentOptions
@@ -54,14 +54,14 @@ def stopped(tmp_path, monkeypatch) -> Path:
 def walked(monkeypatch) -> list[str]:
     """The costly stages that are walked from now on."""
     seen: list[str] = []
-    for name in ("segment_volume", "mesh_field"):
-        plain = getattr(pipeline, name)
+    for home, name in ((pipeline, "segment_volume"), (judged_mesh, "mesh_field")):
+        plain = getattr(home, name)
 
         def noted(*more, plain=plain, name=name):
             seen.append(name)
             return plain(*more)
 
-        monkeypatch.setattr(pipeline, name, noted)
+        monkeypatch.setattr(home, name, noted)
     return seen
 
 

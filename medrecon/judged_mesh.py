@@ -1,0 +1,66 @@
+"""From one field to a mesh in a file, judged as the file holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medrecon.core import Mesh, SoftField
+from medrecon.files.stl import read_stl, save_stl
+from medrecon.options import MeshOptions
+from medrecon.outputs.part import Part
+from medrecon.outputs.segmented import Segmented
+from medrecon.quality.budget import measure
+from medrecon.quality.gate import verdict
+from medrecon.quality.neighbours import Contact, contacts
+from medrecon.quality.observed import Observed
+from medrecon.quality.volume import field_volume_ml
+from medrecon.surface.coarsen import surface_for_target
+from medrecon.surface.extract import extract_surface
+from medrecon.surface.simplify import simplify
+from medrecon.surface.smooth import Smoothing, SmoothingEffect, smooth_surface
+from medrecon.surface.upsample import finest
+from medrecon.surface.validity import judge
+
+
+def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path: Path) -> Part:
+    """Field to surface to file, and back: what is judged is what the file holds."""
+    fine, raw = finest(field, extract_surface(field))
+    full = surface_for_target(fine, raw, options.target_faces)
+    full, smoothed = _smoothed(full, fine, options)
+    simple = simplify(full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
+    save_stl(simple, path)
+    mesh = Mesh(*read_stl(path), field.label)
+    validity = judge(mesh)
+    budget = measure(fine, mesh, reference=raw)
+    gate = verdict(
+        budget,
+        is_solid=validity.valid,
+        accept_mm=options.accept_mm,
+        acquisition_mm=observed.acquisition_mm,
+        concerns=observed.concerns,
+    )
+    volume_ml = field_volume_ml(fine)
+    return Part(field.label, mesh, volume_ml, observed, validity, budget, gate, smoothed)
+
+
+def touching(parts: Sequence[Part], segmented: Segmented) -> tuple[Contact, ...]:
+    """Gap and overlap of neighbours that exclude one another, as their files hold them."""
+    found: list[Contact] = []
+    for s in segmented.segmentations:
+        names = {x.name for x in s.labels}
+        own = [p.mesh for p in parts if p.label.name in names and len(p.mesh.faces)]
+        if s.exclusive:
+            found += contacts(own, reach_mm=max(s.grid.spacing_mm))
+    nested = {(x.name, y) for f in segmented.fields for x in (f.label,) for y in x.includes}
+    return tuple(c for c in found if not {c.names, c.names[::-1]} & nested)
+
+
+def _smoothed(
+    surface: Mesh, field: SoftField, options: MeshOptions
+) -> tuple[Mesh, SmoothingEffect | None]:
+    """Smoothed where that was asked for, by half a voxel at most."""
+    method = Smoothing(options.smooth)
+    if method is Smoothing.NONE:
+        return surface, None
+    return smooth_surface(surface, method, limit_mm=min(field.grid.spacing_mm) / 2)
