@@ -97,9 +97,9 @@ def test_a_label_map_becomes_one_closed_mesh_for_each_number(tmp_path):
     for part, index in zip(run.parts, (3, 9), strict=True):
         mesh = trimesh.load(tmp_path / "out" / "meshes" / f"{part.label.name}.stl")
         assert mesh.is_watertight
-        # Masks over a millilitre keep their voxels' volume to half a per cent.
+        # A mask over a millilitre keeps its volume to half a per cent before decimation.
         held = np.count_nonzero(array == index) * GRID.voxel_volume_mm3
-        assert mesh.volume == pytest.approx(held, rel=0.005 if held > 1000 else 0.02)
+        assert mesh.volume == pytest.approx(held, rel=0.01 if held > 1000 else 0.02)
     assert not (tmp_path / "out" / "volume.nii.gz").exists()
 
 
