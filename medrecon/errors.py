@@ -208,7 +208,7 @@ class ResourceError(MedreconError):
 
 
 class RenderingError(ResourceError):
-    """This machine cannot draw: no OpenGL, no display, or the viewer is not installed."""
+    """A machine that cannot draw: no OpenGL, no display, or the viewer is not installed."""
 
     code = "rendering"
 

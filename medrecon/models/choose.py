@@ -12,6 +12,7 @@ from medrecon.models.store import InstalledModel, installed
 
 SKULL = "skull"
 
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A model, or none, and the reason in words for the run's record.

@@ -89,9 +89,7 @@ def test_a_few_huge_faces_among_small_ones_are_found():
     # Small faces scattered at random, and large ones across them all: every pair tested.
     rng = np.random.default_rng(1)
     size = np.repeat([0.5, 8.0], [60, 8])[:, None, None]
-    corners = (rng.uniform(0, 10, (68, 1, 3)) + rng.uniform(-1, 1, (68, 3, 3)) * size).astype(
-        "f4"
-    )
+    corners = (rng.uniform(0, 10, (68, 1, 3)) + rng.uniform(-1, 1, (68, 3, 3)) * size).astype("f4")
     vertices, faces = corners.reshape(-1, 3), np.arange(204, dtype=np.int32).reshape(-1, 3)
     slow = [
         [a, b]
