@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _FENCE = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```[ ]*$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`(medrecon [^`\n]+)`")
+_INLINE = re.compile(r"`(medrecon [a-z-][^`\n]*)`")
 _ENDS = frozenset({"&&", "||", "|", ";", ">", "#", "\\"})
 SHELL = frozenset({"bash", "sh", "console", ""})
 

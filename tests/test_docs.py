@@ -9,6 +9,7 @@ block that is to be written there. Pictures are not drawn: `--no-preview` is add
 
 from __future__ import annotations
 
+import os
 import runpy
 import shlex
 import shutil
@@ -103,9 +104,10 @@ def test_the_examples_of_a_page_run_one_after_another(page, world, tmp_path, mon
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_verb_and_option_that_a_page_names_exists(page):
-    lines = [line for b in blocks_of(page) if b.language != "mermaid" for line in lines_of(b.text)]
-    lines += inline_commands(page)
-    for line in lines:
+    shell = [line for b in blocks_of(page) if b.language in SHELL for line in lines_of(b.text)]
+    # A workflow's rule calls medrecon from a text of another language.
+    other = [line for b in blocks_of(page) if b.language not in SHELL for line in lines_of(b.text)]
+    for line in [*shell, *inline_commands(page), *(x for x in other if "medrecon batch" in x)]:
         for arguments in calls_in(line):
             assert unknown_in(arguments, ROOT) == [], line
 
@@ -139,7 +141,8 @@ def test_the_drawings_are_what_their_scripts_draw(script):
 
 def test_the_site_builds_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
-    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=HOME, env=quiet, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "tutorial" / "index.html").read_text("utf-8")
     assert "seg+mesh" in page

@@ -28,12 +28,12 @@ NOT_DICOM = "not DICOM"
 BROKEN = "broken DICOM file"
 
 
-def scan(path: Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
+def scan(path: str | Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
     """Every CT and MR series in a folder, files, a DICOMDIR or a zip archive.
 
     Parameters
     ----------
-    path : Path or sequence of Path
+    path : str, Path or sequence of Path
     limits : Limits or None
         Budgets; None for the standard ones.
 
@@ -47,7 +47,7 @@ def scan(path: Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
         If there are more files or nested folders than the limits allow.
     """
     budgets = limits or Limits()
-    found = Found([path] if isinstance(path, Path) else list(path), budgets)
+    found = Found([Path(path)] if isinstance(path, str | Path) else list(path), budgets)
     gathered = _Gathered()
     for source in found:
         gathered.add(source, budgets)
