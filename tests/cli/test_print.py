@@ -7,7 +7,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from test_check import medrecon
+from test_check_verb import medrecon
 
 from medrecon.errors import UsageError
 from medrecon_cli.print_options import print_options
