@@ -23,7 +23,7 @@ from medrecon.core import (
 )
 from medrecon.core.band import flattened
 from medrecon.errors import DamagedInputError
-from medrecon.files.atomic import write_json
+from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
 from medrecon.loading import load_channels, load_volume, on_grid
 from medrecon.networks import run_networks
@@ -238,7 +238,8 @@ def mesh_structures(
     from medrecon.judged_mesh import mesh_field
 
     meshes = folder / "meshes"
-    meshes.mkdir(exist_ok=True)
+    with as_output_error():
+        meshes.mkdir(exist_ok=True)
     parts = []
     with log.stage("surfaces") as stage:
         for n, field in enumerate(segmented.fields):

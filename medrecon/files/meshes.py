@@ -12,6 +12,7 @@ from medrecon.files import gltf, gltf_reading, obj, ply, stl, threemf, threemf_r
 from medrecon.files import usdz as usd
 from medrecon.files import vtp as vtk_xml
 from medrecon.files import xyz as points
+from medrecon.files.atomic import as_output_error
 
 SCENE_NAME = "model"
 """Stem of the one file of a format that holds all meshes."""
@@ -111,7 +112,8 @@ def write_meshes(
     names = [file_stem(mesh) for mesh in meshes]
     if len(set(names)) < len(names):
         raise UsageError("two meshes have one name, so that one file would replace the other")
-    folder.mkdir(parents=True, exist_ok=True)
+    with as_output_error():
+        folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for kind in chosen:
         if kind.save_all is not None:

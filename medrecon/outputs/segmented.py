@@ -11,7 +11,7 @@ from typing import Any
 
 from medrecon.core import Segmentation, SoftField
 from medrecon.errors import DamagedInputError, GeometryError
-from medrecon.files.atomic import write_json
+from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.fields import grid_from_json, grid_json, label_json, read_field, write_field
 from medrecon.quality.observed import Observed
 
@@ -83,7 +83,8 @@ def _free_name(name: str, source: str, taken: set[str]) -> str:
 
 def write_segmented(segmented: Segmented, folder: Path) -> None:
     """`fields/NAME.nrrd` for each structure, and `segmentation.json`, which lists them."""
-    (folder / FIELDS).mkdir()
+    with as_output_error():
+        (folder / FIELDS).mkdir(exist_ok=True)
     for f in segmented.fields:
         write_field(f, folder / FIELDS / f"{f.label.name}.nrrd")
     write_json(
