@@ -119,7 +119,8 @@ def test_c_store_over_tls_to_dcmtk(study: Path, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     port, arrived = free_port(), tmp_path / "arrived"
     arrived.mkdir()
-    # By its path: pynetdicom installs a program of the same name. +xs accepts any lossless JPEG-LS; -ic asks the caller for no certificate.
+    # By its path: pynetdicom installs a program of the same name.
+    # +xs accepts any lossless JPEG-LS; -ic asks the caller for no certificate.
     command = ["/usr/bin/storescp", "+tls", str(key), str(cert), "-ic", "+xa", "-od", str(arrived)]
     with running([*command, "-aet", "ANY", str(port)], tmp_path / "storescp.log", (port,)):
         peer = archive_at(f"dicoms://ANY@localhost:{port}", trust=Trust(cert))
