@@ -41,14 +41,18 @@ Floats = npt.NDArray[np.float32]
 WIDEST_MM = 110.0
 """Radius of the largest lump that is looked for first."""
 FINEST_LEVEL_MM = 0.75
+LEVEL_PER_VOXEL = 0.75
 HOPS = 3
+QUARTER_OF_NORMAL = 0.3186
+"""Lower quartile of the absolute value of a standard normal variable."""
 
 # Numbers of the walker, in steps of its grid. Tuned on one patient (STS_005) and phantoms.
 BAND_STEPS = 2.4
+BAND_PART = 0.2
+"""Of the radius: the band of a lump of few voxels must not reach its middle."""
 SURE = 6.0
 LIKELIHOOD_WEIGHT = 0.5
 LEAST_TRUST = 0.031
-TRUST_STEPS = 2.4
 SEED_TRUST = 100.0
 CLICK_STEPS = 4.0
 CLICK_REACH = 2.0
@@ -95,6 +99,8 @@ class Guided:
         self._structure = structure
         self._spacing = np.asarray(volume.geometry.spacing_mm)
         self._box = None if box_mm is None else np.sort(self._local(box_mm), axis=0)
+        # Levels much finer than voxels would take the blur of an edge for its inside's end.
+        self._finest = max(FINEST_LEVEL_MM, LEVEL_PER_VOXEL * min(volume.geometry.spacing_mm))
         self._rays: Rays | None = None
         self._radii = np.zeros(0)
         self._noise = 0.0
@@ -139,7 +145,7 @@ class Guided:
             for _ in range(HOPS):
                 radii = surface_along(self._rays, self._noise, (), radii)
             self._radii = radii
-            if 1.8 * np.quantile(radii, 0.98) > reach / 2 or step / 2 < FINEST_LEVEL_MM:
+            if 1.8 * np.quantile(radii, 0.98) > reach / 2 or step / 2 < self._finest:
                 break
             reach /= 2
         self._seeds.append(_Seed(_triple(centre), True, 1.3 * step))
@@ -171,7 +177,7 @@ class Guided:
         """Finer rays where the clicks have shown the structure to be small."""
         assert self._rays is not None
         step = self._rays.step_mm / 2
-        if 1.8 * np.quantile(self._radii, 0.98) < LEVELS * step and step >= FINEST_LEVEL_MM:
+        if 1.8 * np.quantile(self._radii, 0.98) < LEVELS * step and step >= self._finest:
             self._rays, self._noise = self._cast(self._rays.centre, step)
             self._radii = surface_along(self._rays, self._noise, self._corrections, self._radii)
 
@@ -197,9 +203,10 @@ class Guided:
         image = gaussian_filter(window.image, 0.5)
         noise = self._noise
         likelihood = likelihood_ratio(image, bent, noise, 1.6 * scale)
-        sure = np.clip(bent / (BAND_STEPS * scale), -SURE, SURE) + LIKELIHOOD_WEIGHT * likelihood
+        band = min(BAND_STEPS * scale, BAND_PART * float(np.median(self._radii)))
+        sure = np.clip(bent / band, -SURE, SURE) + LIKELIHOOD_WEIGHT * likelihood
         prior = (1 / (1 + np.exp(-sure))).astype(np.float32)
-        trust = LEAST_TRUST * (1 + (bent / (TRUST_STEPS * scale)) ** 2) * (1 + near)
+        trust = LEAST_TRUST * (1 + (bent / band) ** 2) * (1 + near)
         self._impose(points, window, prior, trust)
         field = settled(ties(image, noise, window.step), prior, trust.astype(np.float32))
         return _connected(field - np.float32(0.5), window, self._seeds)
@@ -266,12 +273,13 @@ def grow(volume: Volume, guidance: Guidance, structure: Label) -> SoftField:
 def _noise_of(rays: Rays) -> float:
     """Deviation of the image near the middle, between neighbouring levels of one ray.
 
-    At least a hundredth of the values' range along all rays: an image without noise has
+    From the lower quartile, so that up to three quarters of the neighbours may lie on an
+    edge. At least a hundredth of the values' range along all rays: an image without noise has
     edges too.
     """
     near = rays.values[:, : LEVELS // 6].astype(np.float64)
-    off = np.diff(near, axis=1)
-    spread = 1.4826 * float(np.median(np.abs(off)))
+    off = np.abs(np.diff(near, axis=1))
+    spread = float(np.quantile(off, 0.25)) / QUARTER_OF_NORMAL
     low, high = np.quantile(rays.values[rays.reached], (0.02, 0.98))
     return max(spread, 0.01 * float(high - low), 1e-6)
 
