@@ -247,7 +247,15 @@ def _run(
     sums = torch.device("cpu") if plan.sums_on_cpu else plan.device
     with repeatable_inference(plan.device, exact=plan.exact):
         predict = _counted(network, plan, progress)
-        run_tiles(predict, padded, plan.tiling, store, batch=plan.batch, device=sums)
+        run_tiles(
+            predict,
+            padded,
+            plan.tiling,
+            store,
+            batch=plan.batch,
+            device=sums,
+            exclusive=plan.exclusive,
+        )
     i, j, k = (slice(b, b + n) for b, n in zip(before, shape, strict=True))
     return store.cut((i, j, k))
 

@@ -26,9 +26,12 @@ Predictor = Callable[[torch.Tensor], torch.Tensor]
 SIGMA_SHARE = 0.125
 SMALLEST_WEIGHT = 1e-3
 # Above this, a layer's sums are kept in float16: a hundred classes of a whole body at
-# full resolution fit in no other way, and a rounding of 2⁻¹¹ of a logit moves no surface
-# by a hundredth of a voxel.
+# full resolution fit in no other way. Where labels exclude one another what is summed is
+# how far a logit is below its voxel's largest: that compares the same, and rounding is
+# finest where classes compete. Of overlapping labels a logit itself is rounded, by 2⁻¹¹.
 HALF_SUMS_BYTES = 4 << 30
+# Further below the largest a class is out of the question, and float16 ends at 65504.
+FARTHEST_BELOW = -4096.0
 # Classes weighed at a time on a GPU, where every call costs more than the cache saves.
 GPU_GROUP = 32
 
@@ -124,6 +127,7 @@ def run_tiles(
     *,
     batch: int,
     device: torch.device,
+    exclusive: bool = False,
 ) -> None:
     """Run every tile and hand finished logits to the store, slab by slab.
 
@@ -140,8 +144,11 @@ def run_tiles(
         Tiles run at a time.
     device : torch.device
         Where the layer's sums are kept.
+    exclusive : bool
+        Whether only comparisons of a voxel's logits count, so that they may be given
+        relative to its largest.
     """
-    layer = _Layer(tiling, tiling.weights().to(device))
+    layer = _Layer(tiling, tiling.weights().to(device), exclusive=exclusive)
     for start, corners in tiling.layers():
         layer.advance(start, store)
         for n in range(0, len(corners), batch):
@@ -155,8 +162,8 @@ def run_tiles(
 class _Layer:
     """Weighted sums of logits over one tile's depth, moving along the layers' axis."""
 
-    def __init__(self, tiling: Tiling, weights: torch.Tensor) -> None:
-        self._tiling, self._weights = tiling, weights
+    def __init__(self, tiling: Tiling, weights: torch.Tensor, *, exclusive: bool) -> None:
+        self._tiling, self._weights, self._exclusive = tiling, weights, exclusive
         self._start = 0
         self._sums: torch.Tensor | None = None
         cross = list(tiling.shape)
@@ -176,8 +183,14 @@ class _Layer:
         # By groups of classes: a weighted copy of all would need a tile's logits again, and
         # on a CPU one class at a time stays in the cache.
         group = 1 if logits.device.type == "cpu" else GPU_GROUP
+        relative = self._exclusive and self._sums.dtype == torch.float16
+        top = logits.amax(dim=0).float() if relative else None
         for sums, part in zip(self._sums.split(group), logits.split(group), strict=True):
-            sums[(slice(None), *window)] += part.float() * self._weights
+            value = part.float()
+            if top is not None:
+                value = (value - top).clamp_(min=FARTHEST_BELOW)
+            # The product is rounded once, into the sum.
+            sums[(slice(None), *window)] += value * self._weights
         self._total[window] += self._weights
 
     def advance(self, start: int, store: LogitStore) -> None:
