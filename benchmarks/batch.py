@@ -1,6 +1,6 @@
 """A thousand small studies, a tenth of them poisoned, and a parent that is killed 20 times.
 
-    python benchmarks/batch.py overnight [--studies 1000] [--kills 20] [--timeout 15]
+    python benchmarks/batch.py overnight [--studies 1000] [--kills 20] [--timeout 60]
     python benchmarks/batch.py throughput [--studies 48]
 
 `overnight` kills the batch's process (SIGKILL) at random moments and starts it again, then
@@ -86,7 +86,7 @@ def main() -> None:
     arguments.add_argument("what", choices=["overnight", "throughput"])
     arguments.add_argument("--studies", type=int)
     arguments.add_argument("--kills", type=int, default=20)
-    arguments.add_argument("--timeout", type=float, default=15.0, help="of a study, in seconds")
+    arguments.add_argument("--timeout", type=float, default=60.0, help="of a study, in seconds")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.what == "overnight":

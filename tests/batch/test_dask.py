@@ -69,7 +69,7 @@ def wait_for(condition, seconds: float = 60.0) -> None:
 
 
 def plan(address: str, **more: object) -> BatchPlan:
-    budget = Budget(timeout_s=20.0, memory_mb=400.0)
+    budget = Budget(timeout_s=60.0, memory_mb=400.0)
     return BatchPlan(executor=f"dask://{address}", budget=budget, work="poison:work", **more)
 
 
