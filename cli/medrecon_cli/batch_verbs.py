@@ -12,6 +12,8 @@ import typer
 
 from medrecon.errors import BatchError, UsageError
 from medrecon_cli import options as opt
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Meshing, Talking
 from medrecon_cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Certificate = Annotated[Path | None, typer.Option(show_default=False)]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("batch")(batch)
+    app.command("batch")(grouped(batch))
 
 
 def batch(
@@ -68,31 +70,27 @@ def batch(
     deface: opt.Deface = False,
     spacing: opt.Spacing = "iso",
     formats: opt.Formats = "stl,3mf",
-    tolerance_mm: opt.Tolerance = 0.1,
-    accept_mm: opt.Accept = 1.0,
     preview: opt.Preview = True,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
+    *,
+    meshing: Meshing,
+    talking: Talking,
 ) -> None:
     """Every study below ROOT, each in a process of its own; started again, it goes on."""
     from medrecon import options as o
     from medrecon.batch.outcome import Budget, State
     from medrecon.recipes.batch import BatchPlan, list_studies, run_batch
-    from medrecon_cli.road import grid_of, modality_of, tuple_of
 
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     if where:
         terminal.table(
             ("study", "folder"), [(k, str(v)) for k, v in list_studies(root, output).items()]
         )
         return
     options = o.Options(
-        o.LoadOptions(modality=modality_of(modality), deface=deface),
-        o.SegmentOptions(tuple_of(tissue), tuple_of(model), opt.names_of(labels), device),
-        o.MeshOptions(tolerance_mm, None, accept_mm),
-        o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), preview=preview),
+        o.LoadOptions(modality=opt.modality_of(modality), deface=deface),
+        o.SegmentOptions(opt.tuple_of(tissue), opt.tuple_of(model), opt.names_of(labels), device),
+        meshing.options(),
+        o.OutputOptions(opt.grid_of(spacing), opt.names_of(formats) or (), preview=preview),
     )
     plan = BatchPlan(
         executor=executor,

@@ -9,8 +9,9 @@ import typer
 
 from medrecon.errors import UsageError
 from medrecon_cli import options as opt
-from medrecon_cli.road import grid_of, modality_of, new_folder, tell_meshes
-from medrecon_cli.terminal import Terminal
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Image, Loading, Meshing, Talking
+from medrecon_cli.road import new_folder, tell_meshes
 
 Points = Annotated[
     list[str] | None,
@@ -20,12 +21,11 @@ Points = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("grow")(grow)
+    app.command("grow")(grouped(grow))
 
 
 def grow(
-    argument: opt.Input = None,
-    source: opt.InputAlias = None,
+    image: Image,
     output: opt.Output = None,
     clicks: Annotated[
         Path | None,
@@ -38,34 +38,29 @@ def grow(
         typer.Option("--box", metavar="X,Y,Z,X,Y,Z", help="Nothing beyond belongs to it."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="What the structure is called.")] = "tumor",
-    series: opt.Series = None,
-    frame: opt.Frame = None,
-    modality: opt.DeclaredModality = None,
     spacing: opt.Spacing = "iso",
     formats: opt.Formats = "stl,3mf",
-    tolerance_mm: opt.Tolerance = 0.1,
-    accept_mm: opt.Accept = 1.0,
     preview: opt.Preview = True,
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
+    *,
+    loading: Loading,
+    meshing: Meshing,
+    talking: Talking,
 ) -> None:
     """Grow a structure from clicks inside and outside it; for tumours above all."""
     from medrecon import options as o
     from medrecon.recipes.growing import grow_study
 
     options = o.Options(
-        o.LoadOptions(series, frame, modality=modality_of(modality)),
-        mesh=o.MeshOptions(tolerance_mm, accept_mm=accept_mm),
-        output=o.OutputOptions(grid_of(spacing), opt.names_of(formats) or (), force, preview),
+        loading.options(),
+        mesh=meshing.options(),
+        output=o.OutputOptions(opt.grid_of(spacing), opt.names_of(formats) or (), force, preview),
     )
     guidance = _guidance(clicks, inside, outside, box)
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     with terminal.progress() as progress:
         run = grow_study(
-            opt.the_input(argument, source),
+            image.path,
             guidance,
             output=output or new_folder(),
             name=name,

@@ -11,7 +11,6 @@ import typer
 
 from medrecon.errors import NoSeriesError, QualityGateError, UsageError
 from medrecon_cli import options as opt
-from medrecon_cli.road import modality_of
 from medrecon_cli.terminal import Terminal
 
 
@@ -39,7 +38,7 @@ def info(
     from medrecon.recipes.examine import examine
 
     terminal = Terminal(as_json=as_json)
-    load = LoadOptions(frame=frame, modality=modality_of(modality), max_memory_gb=max_memory)
+    load = LoadOptions(frame=frame, modality=opt.modality_of(modality), max_memory_gb=max_memory)
     found = examine(opt.the_input(argument, source), load, voxels=not headers)
     for f in found.flights:
         terminal.say(f"series {f.series}: {f.description}: {f.verdict.value}")

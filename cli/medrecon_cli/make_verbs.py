@@ -9,49 +9,38 @@ import typer
 
 from medrecon.errors import OutputExistsError, UsageError
 from medrecon_cli import options as opt
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Image, Loading, Talking
 from medrecon_cli.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("convert")(convert)
+    app.command("convert")(grouped(convert))
     app.command("phantom")(phantom)
 
 
 def convert(
-    argument: opt.Input = None,
-    source: opt.InputAlias = None,
+    image: Image,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="File to write, .nii or .nii.gz.")
     ] = Path("volume.nii.gz"),
-    series: opt.Series = None,
-    frame: opt.Frame = None,
-    fill_gaps: opt.FillGaps = False,
-    skip_bad: opt.SkipBad = False,
     spacing: opt.Spacing = "native",
-    max_memory: opt.MaxMemory = None,
-    deface: opt.Deface = False,
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
+    *,
+    loading: Loading,
+    talking: Talking,
 ) -> None:
     """A scan as one NIfTI volume, checked as for a reconstruction."""
     from medrecon import options as o
     from medrecon.recipes.convert import convert_to_nifti
-    from medrecon_cli.road import grid_of
 
     if output.exists() and not force:
         raise OutputExistsError("the output file exists; choose another or pass --force")
-    terminal = Terminal(quiet=quiet, as_json=as_json)
-    grid = grid_of(spacing)
-    native = grid is o.Grid.NATIVE
-    load = o.LoadOptions(
-        series, frame, fill_gaps, skip_bad, native=native, max_memory_gb=max_memory, deface=deface
-    )
-    volume, warnings = convert_to_nifti(
-        opt.the_input(argument, source), output, load=load, spacing=grid
-    )
+    terminal = talking.terminal()
+    grid = opt.grid_of(spacing)
+    load = loading.options(native=grid is o.Grid.NATIVE)
+    volume, warnings = convert_to_nifti(image.path, output, load=load, spacing=grid)
     for warning in warnings:
         terminal.warn(warning)
     geometry = volume.geometry

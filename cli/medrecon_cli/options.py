@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -172,20 +172,6 @@ def channels_of(texts: list[str] | None) -> dict[str, Path]:
     return found
 
 
-def images(
-    argument: Path | None, option: Path | None, channels: list[str] | None
-) -> tuple[Path, str, dict[str, Path]]:
-    """The image that results lie on, its channel if it was named, and the further channels.
-
-    Without IN, the first --channel is the image.
-    """
-    further = channels_of(channels)
-    if argument is None and option is None and further:
-        first = next(iter(further))
-        return further.pop(first), first, further
-    return the_input(argument, option), "", further
-
-
 def names_of(text: str | None) -> tuple[str, ...] | None:
     """The words of a comma-separated list; None stays None."""
     if text is None:
@@ -204,3 +190,35 @@ def smoothing_of(name: str) -> str:
     if name not in ("none", "sinc", "taubin"):
         raise UsageError(f"--smooth {name}; none, sinc or taubin expected")
     return name
+
+
+def tuple_of(names: list[str] | None) -> tuple[str, ...] | None:
+    """What a repeatable option was given; None if nothing."""
+    return tuple(names) if names else None
+
+
+def modality_of(name: str | None) -> Any:
+    """The modality that --modality names."""
+    from medrecon.core import Modality
+
+    if name is None:
+        return None
+    try:
+        return Modality[name.upper()]
+    except KeyError:
+        raise UsageError(f"--modality {name}; CT or MR expected") from None
+
+
+def grid_of(text: str) -> Any:
+    """The grid that --spacing names."""
+    from medrecon.options import Grid
+
+    if text in {grid.value for grid in Grid}:
+        return Grid(text)
+    try:
+        spacing_mm = float(text)
+    except ValueError:
+        raise UsageError(f"--spacing {text}; iso, native or a number of mm expected") from None
+    if not 0.05 <= spacing_mm <= 20:
+        raise UsageError(f"--spacing {text}; between 0.05 and 20 mm expected")
+    return spacing_mm

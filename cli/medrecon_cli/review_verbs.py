@@ -9,6 +9,8 @@ import typer
 
 from medrecon.errors import QualityGateError
 from medrecon_cli import options as opt
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Meshing, Talking
 from medrecon_cli.road import new_folder, tell_meshes
 from medrecon_cli.terminal import Terminal
 
@@ -17,7 +19,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a fini
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("edit")(edit)
+    app.command("edit")(grouped(edit))
     app.command("compare")(compare)
     app.command("approve")(approve)
 
@@ -30,24 +32,21 @@ def edit(
         int, typer.Option("--undo", metavar="N", min=0, help="Leave out the last N edits.")
     ] = 0,
     formats: opt.Formats = "stl,3mf",
-    tolerance_mm: opt.Tolerance = 0.1,
-    accept_mm: opt.Accept = 1.0,
     preview: opt.Preview = True,
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
+    *,
+    meshing: Meshing,
+    talking: Talking,
 ) -> None:
     """Apply edits to a run's structures; the result is a new, judged run."""
     from medrecon import options as o
     from medrecon.recipes.editing import edit_run
 
     options = o.Options(
-        mesh=o.MeshOptions(tolerance_mm, accept_mm=accept_mm),
+        mesh=meshing.options(),
         output=o.OutputOptions(o.Grid.NATIVE, opt.names_of(formats) or (), force, preview),
     )
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     with terminal.progress() as progress:
         run, done = edit_run(
             folder,

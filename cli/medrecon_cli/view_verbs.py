@@ -52,9 +52,8 @@ def view(
     """Look at a run, meshes, an image: turn, cut, measure, compare. h shows the keys."""
     from medrecon.options import LoadOptions
     from medrecon.recipes import view as viewer
-    from medrecon_cli.road import modality_of
 
-    load = LoadOptions(series=series, modality=modality_of(modality))
+    load = LoadOptions(series=series, modality=opt.modality_of(modality))
     content = viewer.collect(sources, errors=errors, load=load)
     file = view_file or Path("medrecon-view.json")
     restore = view_file is not None and view_file.is_file()
