@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import typer
 
 from medrecon.errors import UsageError
 from medrecon_cli import options as opt
-from medrecon_cli.terminal import Terminal
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Talking
 
 if TYPE_CHECKING:
     from medrecon.archive.destination import Peer, WebArchive
@@ -34,10 +36,30 @@ Caller = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Connecting:
+    """As whom to call an archive, and whom to believe."""
+
+    ca: Authority = None
+    cert: Certificate = None
+    key: Key = None
+    calling_aet: Caller = "MEDRECON"
+
+    def archive_at(self, address: str) -> WebArchive | Peer:
+        """The archive of that address, with the credentials of the environment."""
+        from medrecon.archive.destination import Credentials, Trust, archive_at
+
+        credentials = Credentials(
+            os.environ.get(USER, ""), os.environ.get(PASSWORD, ""), os.environ.get(TOKEN, "")
+        )
+        trust = Trust(self.ca, self.cert, self.key)
+        return archive_at(address, credentials=credentials, trust=trust, caller=self.calling_aet)
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("send")(send)
-    app.command("fetch")(fetch)
+    app.command("send")(grouped(send))
+    app.command("fetch")(grouped(fetch))
 
 
 def send(
@@ -45,20 +67,15 @@ def send(
         list[Path], typer.Argument(metavar="PATH…", help="DICOM files, or folders of them.")
     ],
     to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help=_ADDRESS)],
-    ca: Authority = None,
-    cert: Certificate = None,
-    key: Key = None,
-    calling_aet: Caller = "MEDRECON",
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    no_progress: opt.NoProgress = False,
-    verbose: opt.Verbose = False,
+    *,
+    connecting: Connecting,
+    talking: Talking,
 ) -> None:
     """Store DICOM objects in an archive by STOW-RS or C-STORE."""
     from medrecon.recipes.archive import send as send_files
 
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
-    archive = _archive(to, ca, cert, key, calling_aet)
+    terminal = talking.terminal()
+    archive = connecting.archive_at(to)
     with terminal.progress() as report:
         count = send_files(paths, archive, progress=report)
     terminal.say(f"{count} objects stored")
@@ -82,22 +99,17 @@ def fetch(
             "--move-port", min=1, max=65535, help="Fetch by C-MOVE to this port, not by C-GET."
         ),
     ] = None,
-    ca: Authority = None,
-    cert: Certificate = None,
-    key: Key = None,
-    calling_aet: Caller = "MEDRECON",
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    no_progress: opt.NoProgress = False,
-    verbose: opt.Verbose = False,
+    *,
+    connecting: Connecting,
+    talking: Talking,
 ) -> None:
     """Fetch a study or series from an archive by WADO-RS, C-GET or C-MOVE."""
     from medrecon.recipes.archive import Callback, Wanted, list_series
     from medrecon.recipes.archive import fetch as fetch_files
 
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
-    archive = _archive(source, ca, cert, key, calling_aet)
+    terminal = talking.terminal()
+    archive = connecting.archive_at(source)
     wanted = Wanted(study, series, accession)
     if only_list:
         found = list_series(archive, wanted)
@@ -115,14 +127,3 @@ def fetch(
         )
     terminal.say(f"{len(files)} objects written to {output}")
     terminal.result({"output": str(output), "files": len(files)})
-
-
-def _archive(
-    address: str, ca: Path | None, cert: Path | None, key: Path | None, caller: str
-) -> WebArchive | Peer:
-    from medrecon.archive.destination import Credentials, Trust, archive_at
-
-    credentials = Credentials(
-        os.environ.get(USER, ""), os.environ.get(PASSWORD, ""), os.environ.get(TOKEN, "")
-    )
-    return archive_at(address, credentials=credentials, trust=Trust(ca, cert, key), caller=caller)

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from medrecon_cli import options as opt
-from medrecon_cli.terminal import Terminal
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Talking
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("export")(export)
+    app.command("export")(grouped(export))
 
 
 def export(
@@ -45,15 +46,13 @@ def export(
         typer.Option("--deidentify", help="DICOM objects under a pseudonym, with new UIDs."),
     ] = False,
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    no_progress: opt.NoProgress = False,
-    verbose: opt.Verbose = False,
+    *,
+    talking: Talking,
 ) -> None:
     """A finished run as DICOM SEG, RTSTRUCT, encapsulated models, .seg.nrrd or meshes."""
     from medrecon.recipes.export import ExportOptions, export_run
 
-    terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     options = ExportOptions(
         opt.names_of(formats) or (), source, series, deidentify, overwrite=force
     )

@@ -11,12 +11,14 @@ import typer
 
 from medrecon.errors import DifferenceError
 from medrecon_cli import options as opt
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Talking
 from medrecon_cli.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("replay")(replay)
+    app.command("replay")(grouped(replay))
     app.command("diff")(diff)
 
 
@@ -28,14 +30,13 @@ def replay(
         typer.Option("-o", "--output", help="Keep the repeated run here.", show_default=False),
     ] = None,
     model: opt.Models = None,
-    as_json: opt.Json = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
+    *,
+    talking: Talking,
 ) -> None:
     """Repeat a run with its own options, and say whether the result is byte-identical."""
     from medrecon.recipes.replay import replay as repeat
 
-    terminal = Terminal(as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     with tempfile.TemporaryDirectory(prefix="medrecon-") as place, terminal.progress() as progress:
         found = repeat(
             record,

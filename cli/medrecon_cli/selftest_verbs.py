@@ -10,12 +10,13 @@ import typer
 
 from medrecon.errors import OutputExistsError, QualityGateError
 from medrecon_cli import options as opt
-from medrecon_cli.terminal import Terminal
+from medrecon_cli.grouped import grouped
+from medrecon_cli.groups import Talking
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command("selftest")(selftest)
+    app.command("selftest")(grouped(selftest))
 
 
 def selftest(
@@ -24,16 +25,15 @@ def selftest(
         typer.Option("-o", "--output", help="JSON file for the quality system."),
     ] = None,
     force: opt.Force = False,
-    as_json: opt.Json = False,
-    verbose: opt.Verbose = False,
-    no_progress: opt.NoProgress = False,
+    *,
+    talking: Talking,
 ) -> None:
     """Commissioning on this machine: geometry, chirality, units, volume, surface, determinism."""
     from medrecon.recipes.selftest import run_selftest, write_protocol
 
     if output is not None and output.exists() and not force:
         raise OutputExistsError("the output file exists; choose another or pass --force")
-    terminal = Terminal(as_json=as_json, no_progress=no_progress)
+    terminal = talking.terminal()
     with terminal.progress() as progress:
         checks = run_selftest(progress=progress)
     rows = [

@@ -115,7 +115,13 @@ def train(
             )
         elif head:
             identity = training.train_head(
-                _given(data), output, steps=steps, machine=machine, start=start, progress=progress
+                _given(data),
+                output,
+                steps=steps or (NO_END if minutes else None),
+                minutes=minutes,
+                machine=machine,
+                start=start,
+                progress=progress,
             )
         else:
             request = training_own.TrainRequest(
