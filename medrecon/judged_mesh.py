@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medrecon.core import Mesh, SoftField
 from medrecon.files.stl import read_stl, save_stl
@@ -18,9 +19,11 @@ from medrecon.quality.volume import field_volume_ml
 from medrecon.surface.coarsen import surface_for_target
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify
-from medrecon.surface.smooth import Smoothing, SmoothingEffect, smooth_surface
 from medrecon.surface.upsample import finest
 from medrecon.surface.validity import judge
+
+if TYPE_CHECKING:
+    from medrecon.surface.smooth import SmoothingEffect
 
 
 def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path: Path) -> Part:
@@ -60,7 +63,10 @@ def _smoothed(
     surface: Mesh, field: SoftField, options: MeshOptions
 ) -> tuple[Mesh, SmoothingEffect | None]:
     """Smoothed where that was asked for, by half a voxel at most."""
-    method = Smoothing(options.smooth)
-    if method is Smoothing.NONE:
+    if options.smooth == "none":
         return surface, None
-    return smooth_surface(surface, method, limit_mm=min(field.grid.spacing_mm) / 2)
+    from medrecon.surface.smooth import Smoothing, smooth_surface
+
+    return smooth_surface(
+        surface, Smoothing(options.smooth), limit_mm=min(field.grid.spacing_mm) / 2
+    )

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medrecon.core import (
     Geometry,
@@ -36,7 +36,6 @@ from medrecon.options import (
     as_plain,
 )
 from medrecon.outputs.finished import Finished
-from medrecon.outputs.opened import OpenedRun
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import (
     Run,
@@ -51,6 +50,10 @@ from medrecon.outputs.segmented import Segmented, distinct, write_segmented
 from medrecon.quality.intended import print_concerns
 from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
+
+if TYPE_CHECKING:
+    from medrecon.core.provenance import Figure
+    from medrecon.report.frames import PackedSlices
 
 # Room on the disk for image, label map, fields, meshes and pictures, per voxel of the input.
 BYTES_PER_VOXEL = 5
@@ -101,7 +104,7 @@ def reconstruct(
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
         # Compressing takes seconds and no Python: the second core does it.
-        grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
+        image = meanwhile.submit(show_volume, volume, options.output, folder.staging)
         others = load_channels(channels, options.load, log)
         finished = Finished(folder, volume, options.segment, log)
         # What was finished is known by the first image alone.
@@ -110,11 +113,14 @@ def reconstruct(
         fields = meanwhile.submit(
             write_fields, segmented, options.output, folder.staging, finished, log.provenance
         )
+        grid, slices = image.result()
+        labels = meanwhile.submit(write_labels, segmented, grid, folder.staging)
         parts = mesh_structures(segmented, options.mesh, folder.staging, log, finished)
-        write_labels(segmented, grid.result(), folder.staging, log)
+        with log.stage("label map") as stage:
+            stage.note(**labels.result())
         write_results(parts, segmented, options.output, folder.staging, log)
         fields.result()
-        write_records(segmented, parts, options, folder.staging, log)
+        write_records(segmented, parts, options, folder.staging, log, slices)
         folder.finish()
     return Run(output, tuple(parts), log.provenance)
 
@@ -139,11 +145,12 @@ def segment_study(
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
-        grid = meanwhile.submit(write_volume, volume, options.output, folder.staging)
+        image = meanwhile.submit(write_volume, volume, options.output, folder.staging)
         others = load_channels(channels, options.load, log)
         segmented = segment_volume(volume, options.segment, log, others)
         write_segmented(segmented, folder.staging)
-        write_labels(segmented, grid.result(), folder.staging, log)
+        with log.stage("label map") as stage:
+            stage.note(**write_labels(segmented, image.result().geometry, folder.staging))
         write_records(segmented, (), options, folder.staging, log)
         folder.finish()
     return Run(output, (), log.provenance)
@@ -178,15 +185,15 @@ def mesh_study(
     options = options or Options()
     log = Recorder(progress)
     with OutputFolder(output, overwrite=options.output.overwrite) as folder:
-        if image is not None:
-            write_volume(image, options.output, folder.staging)
+        slices = show_volume(image, options.output, folder.staging)[1] if image else None
         for name, content in (beside or {}).items():
             write_json(folder.staging / name, content)
         write_fields(segmented, options.output, folder.staging)
         parts = mesh_structures(segmented, options.mesh, folder.staging, log)
-        write_labels(segmented, grid, folder.staging, log)
+        with log.stage("label map") as stage:
+            stage.note(**write_labels(segmented, grid, folder.staging))
         write_results(parts, segmented, options.output, folder.staging, log)
-        write_records(segmented, parts, options, folder.staging, log)
+        write_records(segmented, parts, options, folder.staging, log, slices)
         folder.finish()
     return Run(output, tuple(parts), log.provenance)
 
@@ -212,6 +219,7 @@ def segment_volume(
 
     found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
     kept = distinct([_only(s, options.labels) for s in found])
+    del found  # a field each: what is not wanted any more makes room
     with log.stage("place boundaries"):
         refined = tuple(_near_the_surface(refine(s, volume)) for s in kept)
     if not any(s.fields for s in refined):
@@ -256,13 +264,23 @@ def mesh_structures(
     return parts
 
 
-def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Geometry:
-    """The image on the grid that was asked for; that grid."""
+def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Volume:
+    """The image on the grid that was asked for, written."""
     from medrecon.files import nifti
 
     shown = on_grid(volume, options.spacing)
     nifti.write_volume(shown, folder / "volume.nii.gz")
-    return shown.geometry
+    return shown
+
+
+def show_volume(
+    volume: Volume, options: OutputOptions, folder: Path
+) -> tuple[Geometry, PackedSlices]:
+    """The image written, its grid, and its slices for the report: all that is kept of it."""
+    from medrecon.report.frames import pack_slices
+
+    shown = write_volume(volume, options, folder)
+    return shown.geometry, pack_slices(shown)
 
 
 def write_fields(
@@ -280,17 +298,16 @@ def write_fields(
         finished.keep_segmented(so_far)
 
 
-def write_labels(segmented: Segmented, grid: Geometry, folder: Path, log: Recorder) -> None:
-    """The label map on the image's grid, and its tables."""
+def write_labels(segmented: Segmented, grid: Geometry, folder: Path) -> dict[str, Figure]:
+    """The label map on the image's grid and its tables; what to note of it."""
     from medrecon.files import nifti, tables
     from medrecon.outputs.label_map import paint_labels
 
-    with log.stage("label map") as stage:
-        labels = paint_labels(segmented.fields, grid)
-        nifti.write_labels(labels, folder / "labels.nii.gz")
-        tables.write_bids_table(labels.labels, folder / "labels.tsv")
-        tables.write_slicer_table(labels.labels, folder / "labels.ctbl")
-        stage.note(grid=list(grid.shape), spacing_mm=list(grid.spacing_mm))
+    labels = paint_labels(segmented.fields, grid)
+    nifti.write_labels(labels, folder / "labels.nii.gz")
+    tables.write_bids_table(labels.labels, folder / "labels.tsv")
+    tables.write_slicer_table(labels.labels, folder / "labels.ctbl")
+    return {"grid": list(grid.shape), "spacing_mm": list(grid.spacing_mm)}
 
 
 def write_results(
@@ -326,6 +343,7 @@ def write_records(
     options: Options,
     folder: Path,
     log: Recorder,
+    slices: PackedSlices | None = None,
 ) -> None:
     """`report.html` where there are meshes, then `run.json`, which completes the folder."""
     record = run_json(
@@ -346,7 +364,7 @@ def write_records(
             quality=quality_json(parts),
             preview=picture if picture.exists() else None,
             meshes=[part.mesh for part in parts],
-            volume=OpenedRun(folder, record).volume(),
+            slices=slices,
             edits=edit_rows(folder),
         )
         record["outputs"]["report.html"] = sha256_of_file(folder / "report.html")

@@ -24,7 +24,7 @@ from medrecon.core import Geometry, Label, SoftField
 from medrecon.core.labels import SnomedCode
 from medrecon.errors import DamagedInputError, GeometryError, UnreadableInputError
 from medrecon.files.atomic import open_atomic
-from medrecon.files.nifti import COMPRESSION_LEVEL
+from medrecon.files.compression import COMPRESSION_LEVEL
 
 _TYPES: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float": np.dtype("<f4")}
 _MAGIC = "NRRD0005"

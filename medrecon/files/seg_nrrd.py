@@ -18,7 +18,7 @@ import numpy.typing as npt
 from isal import igzip
 
 from medrecon.core import Geometry, Label
-from medrecon.files.nifti import COMPRESSION_LEVEL
+from medrecon.files.compression import COMPRESSION_LEVEL
 
 # What 3D Slicer's own terminology calls category and a thing that has no code.
 _ANATOMY = "SCT^123037004^Anatomical Structure"

@@ -25,12 +25,8 @@ from medrecon.outputs.options_json import value_of
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import keyed_hash, sha256_of_file, software_versions
 from medrecon.outputs.segmented import FIELDS, INDEX_FILE, Segmented, read_segmented
-from medrecon.quality.budget import ErrorBudget
-from medrecon.quality.gate import Gate
 from medrecon.quality.observed import Observed
 from medrecon.recorder import Recorder
-from medrecon.surface.smooth import SmoothingEffect
-from medrecon.surface.validity import Validity
 
 KEY_FILE = "key"
 SEGMENTATION = "segmentation"
@@ -92,6 +88,12 @@ class Finished:
         record = self._reuse(f"mesh-{name}", self._mesh_key(options))
         if record is None:
             return None
+        # What measures a mesh is slow to load, and only a run that is taken up reads it back.
+        from medrecon.quality.budget import ErrorBudget
+        from medrecon.quality.gate import Gate
+        from medrecon.surface.smooth import SmoothingEffect
+        from medrecon.surface.validity import Validity
+
         mesh = Mesh(*read_stl(self._folder.staging / "meshes" / f"{name}.stl"), field.label)
         return Part(
             field.label,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medrecon.core import Label, Mesh
-from medrecon.quality.budget import ErrorBudget
-from medrecon.quality.gate import Gate
-from medrecon.quality.observed import Observed
-from medrecon.surface.smooth import SmoothingEffect
-from medrecon.surface.validity import Validity
+
+if TYPE_CHECKING:
+    from medrecon.quality.budget import ErrorBudget
+    from medrecon.quality.gate import Gate
+    from medrecon.quality.observed import Observed
+    from medrecon.surface.smooth import SmoothingEffect
+    from medrecon.surface.validity import Validity
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medrecon.core import Geometry, HuStatus, Modality, Provenance, Volume
 from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
-from medrecon.quality.neighbours import Contact
+
+if TYPE_CHECKING:
+    from medrecon.quality.neighbours import Contact
 
 SCHEMA_VERSION = 1
 A_FOLDER = "a folder"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from medrecon.quality.budget import ErrorBudget
+if TYPE_CHECKING:
+    from medrecon.quality.budget import ErrorBudget
 
 P95_LIMIT_MM = 0.5
 """Two-sided 95th percentile of the processing error that a pass may have: half of what

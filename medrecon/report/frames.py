@@ -75,9 +75,13 @@ def curve_of(volume: Volume) -> tuple[tuple[float, float], ...]:
 def levels(array: ImageArray, curve: tuple[tuple[float, float], ...]) -> npt.NDArray[np.uint8]:
     """Grey levels of shape (k, j, i): frames with the patient's right on their left."""
     values, grey = np.array(curve).T
-    flat = np.interp(array.T, values, grey)
-    result: npt.NDArray[np.uint8] = np.rint(flat).astype(np.uint8)
-    return result
+    if array.dtype != np.int16:
+        flat: npt.NDArray[np.uint8] = np.rint(np.interp(array.T, values, grey)).astype(np.uint8)
+        return flat
+    # Few values, many voxels: the curve once for each value that int16 can hold.
+    every = np.arange(2**16, dtype=np.uint16).view(np.int16)
+    table = np.rint(np.interp(every, values, grey)).astype(np.uint8)
+    return table[np.ascontiguousarray(array.T).view(np.uint16)]
 
 
 def _is_hounsfield(volume: Volume) -> bool:

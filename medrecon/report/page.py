@@ -30,6 +30,7 @@ def write_report(
     preview: Path | None = None,
     meshes: Sequence[Mesh] = (),
     volume: Volume | None = None,
+    slices: PackedSlices | None = None,
     approval: Mapping[str, Any] | None = None,
     edits: Sequence[Mapping[str, Any]] = (),
 ) -> None:
@@ -48,13 +49,16 @@ def write_report(
         For the 3-D scene and the outlines; LPS mm.
     volume : Volume or None
         For the slices.
+    slices : PackedSlices or None
+        Instead of a volume: its slices, packed already.
     approval : mapping or None
         Rows to show of an approval: name of the fact to its words, and `valid`.
     edits : sequence of mapping
         Edits in the order they were made, each with `what` and `change`.
     """
+    shown = pack_slices(volume) if volume is not None else slices
     page = _template("report.html.j2").render(
-        **_viewer(meshes, volume, wanted=bool(meshes) or volume is not None),
+        **_viewer(meshes, shown, wanted=bool(meshes) or shown is not None),
         run=run,
         summary=summary(quality["meshes"]),
         rows=structure_rows(statistics["structures"], quality["meshes"]),
@@ -71,14 +75,14 @@ def write_report(
 
 def scene_page(meshes: Sequence[Mesh], volume: Volume | None) -> str:
     """A page with the scene and the slices alone."""
-    return str(_template("scene.html.j2").render(**_viewer(meshes, volume, wanted=True)))
+    slices = None if volume is None else pack_slices(volume)
+    return str(_template("scene.html.j2").render(**_viewer(meshes, slices, wanted=True)))
 
 
-def _viewer(meshes: Sequence[Mesh], volume: Volume | None, *, wanted: bool) -> dict[str, Any]:
+def _viewer(meshes: Sequence[Mesh], slices: PackedSlices | None, *, wanted: bool) -> dict[str, Any]:
     """What `viewer.html.j2` and `blocks.html.j2` are filled with."""
     shown = display_meshes([m for m in meshes if len(m.faces)])
     packed = [pack_mesh(d.mesh) for d in shown]
-    slices = None if volume is None else pack_slices(volume)
     code = scripts() if wanted else ()
     return {
         "parts": _controls(shown),

@@ -31,7 +31,6 @@ from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.exclusive import disjoint
 from medrecon.segmentation.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
 from medrecon.segmentation.pooling import Array, Mask
-from medrecon.segmentation.shells import Shells, place_by_shells
 from medrecon.segmentation.surfaces import (
     Floats,
     Ints,
@@ -144,6 +143,9 @@ def refine_network_field(
     found: SoftField, volume: Volume, options: RefineOptions
 ) -> tuple[SoftField, tuple[str, ...], Doubt]:
     """A network's field with its surface at the edge beside it, findings, doubt in mm."""
+    # SimpleITK takes half a second to load, and only networks need it.
+    from medrecon.segmentation.shells import Shells, place_by_shells
+
     how = Shells(contrast_to_noise=options.contrast_to_noise)
     placed = place_by_shells(found, volume, how)
     words = []
