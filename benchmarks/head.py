@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
 from medrecon.errors import MedreconError, ModelUntrustedError
 from medrecon.files import nifti
+from medrecon.models.intensity import normalise
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, find, load_weights
 from medrecon.options import LoadOptions
@@ -30,11 +31,11 @@ from medrecon.segmentation.tissues import TissueSegmenter
 from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.surface.extract import extract_surface
 from medrecon.train import head_recipe, head_template
-from medrecon.train.head import HEAD_SPACING_MM, HEAD_SYNTHESIS
+from medrecon.train.head import HEAD_INTENSITY, HEAD_SPACING_MM, HEAD_SYNTHESIS
 from medrecon.train.head_maps import BONE, CHANNEL, HEAD_LABELS
 from medrecon.train.pairs import Case
 from medrecon.train.samples import Sample
-from medrecon.train.synthetic import MADE_UP_INTENSITY, Template, normalise, synthesise
+from medrecon.train.synthetic import Template, synthesise
 from medrecon.train.templates import read_maps
 from medrecon.train.validate import logits_of
 
@@ -55,7 +56,7 @@ def synthetic(network, template: Template, contrasts: int, seed: int) -> list[di
     rows = []
     for n in range(contrasts):
         made = synthesise([template], HEAD_SPACING_MM, HEAD_SYNTHESIS, (seed, n))
-        sample = Sample(normalise(made.image, MADE_UP_INTENSITY), made.target)
+        sample = Sample(normalise(made.image, HEAD_INTENSITY), made.target)
         found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
         scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
         rows.append({x: s for x, s in scores.items() if s is not None})
@@ -99,7 +100,7 @@ def craniectomy(network, template: Template, contrasts: int) -> None:
         hole = (whole.target == CHANNEL["skull"]) & (open_.target != CHANNEL["skull"])
         if not hole.any():
             continue
-        sample = Sample(normalise(open_.image, MADE_UP_INTENSITY), open_.target)
+        sample = Sample(normalise(open_.image, HEAD_INTENSITY), open_.target)
         found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
         shares.append(float((found[hole] == CHANNEL["skull"]).mean()))
     mean = np.mean(shares)

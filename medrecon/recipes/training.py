@@ -56,6 +56,7 @@ def train_head(
     output: Path,
     *,
     steps: int | None = None,
+    minutes: float | None = None,
     machine: Machine | None = None,
     start: str | None = None,
     progress: Progress = silent,
@@ -81,7 +82,7 @@ def train_head(
     split = Split(cases[:HEAD_TRAINING], cases[HEAD_TRAINING:HEAD_MAPS], cases[HEAD_MAPS:])
     if not split.validation:
         raise UsageError(f"{len(cases)} head label maps; at least {HEAD_TRAINING + 1} expected")
-    recipe = head_recipe(HEAD_STEPS if steps is None else steps)
+    recipe = head_recipe(HEAD_STEPS if steps is None else steps, minutes)
     write_split(split, output)
     total = len(split.train) + len(split.validation)
     templates: list[Template] = []

@@ -76,9 +76,11 @@ def _thick(image: Floats, factor: float, rng: np.random.Generator) -> Floats:
     axis = int(rng.choice(3, p=(0.15, 0.15, 0.7)))
     if factor < 1.2:
         return image
-    smooth = ndimage.uniform_filter1d(image, max(1, round(factor)), axis, mode="nearest")
+    smooth: Floats = ndimage.uniform_filter1d(image, max(1, round(factor)), axis, mode="nearest")
     count = image.shape[axis]
     centres = np.arange(rng.uniform(0, factor), count - 1, factor)
+    if not len(centres):
+        return smooth
     place = np.interp(np.arange(count), centres, np.arange(len(centres)))
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, len(centres) - 1)

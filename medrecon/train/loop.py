@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.losses.dice import DiceCELoss
 
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, load_weights
 from medrecon.train.calibrate import volume_shifts, with_shifts
 from medrecon.train.curve import write_curve
+from medrecon.train.losses import loss_for
 from medrecon.train.options import TrainOptions, recipe_key
 from medrecon.train.result import write_model
 from medrecon.train.samples import SampleMaker, SamplePool
@@ -119,7 +119,7 @@ def _train(
     state.load(output, recipe_key(options))
     pool = SamplePool(samples, options.pool)
     held_out = _HeldOut(samples, options)
-    loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+    loss = loss_for(options)
     schedule = options.schedule
     running: list[float] = []
     while share_done(state.step, schedule, state.elapsed_s) < 1:

@@ -137,6 +137,9 @@ class TrainOptions:
         Save float16 weights.
     modalities, intended_use, licences, training, body_parts
         As in the manifest.
+    present_only : bool
+        Whether the Dice part of the loss counts only labels that a patch holds
+        (`losses.present_dice_ce`).
     start : str
         SHA-256 of the weights it began with; empty for random ones.
 
@@ -167,6 +170,7 @@ class TrainOptions:
     modalities: tuple[Modality, ...] = (Modality.CT,)
     intended_use: IntendedUse = IntendedUse.RESEARCH
     body_parts: tuple[str, ...] = ()
+    present_only: bool = False
     start: str = ""
 
     def __post_init__(self) -> None:

@@ -8,17 +8,18 @@ from medrecon.models.manifest import (
     Intensity,
     IntensityKind,
     Licences,
-    NetworkSpec,
     Sampling,
     Training,
 )
 from medrecon.train.options import Schedule, TrainOptions
+from medrecon.train.plan import network_for
 
 PHANTOM_LABELS = ("liver", "kidney_left", "kidney_right", "tumor", "aorta")
 # Grid of the training pairs: the whole torso, 360×288×336 mm.
 PHANTOM_SPACING_MM = 3.0
 PHANTOM_SHAPE = (120, 96, 112)
 PHANTOM_STEPS = 2600
+PHANTOM_FEATURES = (16, 32, 64, 96, 96)
 
 
 def phantom_recipe(steps: int = PHANTOM_STEPS) -> TrainOptions:
@@ -32,18 +33,7 @@ def phantom_recipe(steps: int = PHANTOM_STEPS) -> TrainOptions:
     told from right.
     """
     labels = tuple(label(name) for name in PHANTOM_LABELS)
-    network = NetworkSpec(
-        "UNet",
-        {
-            "spatial_dims": 3,
-            "in_channels": 1,
-            "out_channels": len(labels) + 1,
-            "channels": [16, 32, 64, 96, 96],
-            "strides": [2, 2, 2, 2],
-            "num_res_units": 0,
-            "norm": "INSTANCE",
-        },
-    )
+    network = network_for("UNet", PHANTOM_FEATURES, len(labels) + 1, residual_units=0)
     return TrainOptions(
         name="phantom_torso",
         title="Organs of medrecon's synthetic torso",

@@ -14,7 +14,7 @@ from medrecon.models.intensity import normalise
 from medrecon.models.manifest import Intensity, IntensityKind, Sampling
 from medrecon.resampling import resample_volume
 
-RELATIVE = frozenset({IntensityKind.ZSCORE, IntensityKind.PERCENTILE})
+RELATIVE = frozenset({IntensityKind.ZSCORE, IntensityKind.PERCENTILE, IntensityKind.EQUALISED})
 """Normalisations that depend on the whole image: done before a patch is cut from it."""
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from medrecon.models.intensity import normalise
 from medrecon.train.augment import PatchGrid, draw_patch
+from medrecon.train.losses import Loss
 from medrecon.train.options import Schedule, TrainOptions
 from medrecon.train.samples import RELATIVE, Sample, SamplePool
 from medrecon.train.state import TrainState
@@ -41,7 +42,7 @@ def take_step(
     state: TrainState,
     pool: SamplePool,
     options: TrainOptions,
-    loss: torch.nn.Module,
+    loss: Loss,
     precision: Precision = Precision.AUTO,
 ) -> float:
     """One weight update; returns the loss."""
@@ -63,7 +64,7 @@ def take_step(
     return float(value.detach())
 
 
-def supervised(loss: torch.nn.Module, result: object, target: torch.Tensor) -> torch.Tensor:
+def supervised(loss: Loss, result: object, target: torch.Tensor) -> torch.Tensor:
     """The loss of a network's result; of every level, each half as heavy as the finer one.
 
     Parameters

@@ -73,6 +73,15 @@ class Shape:
         ends in the order (low i, high i, low j, high j, low k, high k).
     cut : tuple of float
         Probability of each of these cuts.
+    narrow : float
+        Probability of each side that the anatomy itself ends early, in air, on a plane
+        that turns with it: a map of a narrow field, an oblique scan on a straight grid.
+    narrow_mm : float
+        Highest piece that is missing then.
+    bare : tuple of int
+        Channels of which alone an image shows something in `bare_share` of the images: a
+        brain from which all else was taken away.
+    bare_share : float
     """
 
     rotate_deg: float = 15.0
@@ -82,6 +91,10 @@ class Shape:
     margin_mm: float = 35.0
     cut_mm: tuple[float, ...] = (30.0, 30.0, 40.0, 40.0, 120.0, 50.0)
     cut: tuple[float, ...] = (0.1, 0.1, 0.1, 0.1, 0.4, 0.2)
+    narrow: float = 0.0
+    narrow_mm: float = 30.0
+    bare: tuple[int, ...] = ()
+    bare_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ def synthesise(
         On cubic voxels, axes to L, P and S, in arbitrary units.
     """
     rng = np.random.default_rng([*seed])
-    template = templates[int(rng.integers(len(templates)))]
+    template = _changed(templates[int(rng.integers(len(templates)))], how.shape, rng)
     places = _places(template, spacing_mm, how.shape, rng)
     target = _look_up(template.target, places)
     target, (i, j, k) = _field_of_view(target, how.shape, spacing_mm, rng)
@@ -148,6 +161,22 @@ def made_up_samples(
         return Sample(normalise(found.image, MADE_UP_INTENSITY), found.target)
 
     return sample
+
+
+def _changed(template: Template, shape: Shape, rng: np.random.Generator) -> Template:
+    """The template with less of a body; nothing is drawn where nothing is to change."""
+    if shape.narrow and rng.random() < 0.5:
+        keep = []
+        for size, spacing in zip(template.tissue.shape, template.spacing_mm, strict=True):
+            most = min(shape.narrow_mm / spacing, size / 3)
+            less = [int(rng.random() * most) * (rng.random() < shape.narrow) for _ in range(2)]
+            keep.append(slice(less[0], size - less[1]))
+        i, j, k = keep
+        template = Template(template.tissue[i, j, k], template.target[i, j, k], template.spacing_mm)
+    if shape.bare_share and rng.random() < shape.bare_share:
+        bare = np.isin(template.target, shape.bare)
+        template = Template(template.tissue * bare, template.target * bare, template.spacing_mm)
+    return template
 
 
 def _places(

@@ -47,6 +47,30 @@ def test_the_same_seed_gives_the_same_image_and_another_a_different_one():
     assert a.image.shape != c.image.shape or not np.array_equal(a.image, c.image)
 
 
+def test_a_narrow_field_ends_the_anatomy_in_air_and_a_bare_brain_stands_alone():
+    # Half of the images are narrowed, each side surely, by up to 8 mm; the image goes on in air.
+    narrow = Shape(0, 0, 0, 0, 0, (0,) * 6, (0,) * 6, narrow=1.0, narrow_mm=8.0)
+    sizes = set()
+    for seed in range(12):
+        sample = synthesise([blocks()], 2.0, Synthesis(narrow, Contrast(3), CLEAN), (2, seed))
+        sizes.add(int((sample.target > 0).sum()))
+    assert max(sizes) == 16 * 12 * 8
+    # Four voxels of air lie around the blocks; the highest cut takes four voxels of 24, 20, 16.
+    assert min(sizes) > 0
+    bare = Shape(0, 0, 0, 0, 0, (0,) * 6, (0,) * 6, bare=(2,), bare_share=1.0)
+    alone = synthesise([blocks()], 2.0, Synthesis(bare, Contrast(3), CLEAN), (2, 0))
+    assert alone.target.shape == (6, 12, 8)
+    assert (alone.target == 2).all()
+
+
+def test_slices_thicker_than_the_image_leave_its_mean():
+    thin = Template(*(np.ones((20, 20, 2), np.uint8),) * 2, (2.0, 2.0, 2.0))
+    thick = replace(CLEAN, thick=1.0, thick_mm=40.0)
+    for seed in range(8):
+        sample = synthesise([thin], 2.0, Synthesis(STILL, Contrast(2), thick), (3, seed))
+        assert np.isfinite(sample.image).all()
+
+
 def test_left_stays_left_whatever_happens_to_the_shape():
     how = Synthesis(Shape(), Contrast(3), Artefacts())
     seen = 0
