@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from medrecon.core import Acquisition, Geometry, Label, Modality, Volume
 from medrecon.errors import DamagedInputError, GeometryError
-from medrecon.segmentation.guided import Click, Guidance, Guided
+from medrecon.segmentation.guided import Click, Following, Guidance, Guided, stroke
 from medrecon.segmentation.guided.clicks import guidance_json, read_guidance
 from medrecon.segmentation.guided.grow import grow, volume_ml
 from medrecon.segmentation.guided.sphere import directions, smoothest
@@ -142,6 +142,44 @@ def test_the_same_clicks_give_the_same_bytes(ball):
     assert np.array_equal(a.values, b.values)
 
 
+def test_undoing_a_click_gives_what_was_there_before_it(ball):
+    muscle = (distance_mm((50, 29, 20)) < 13) & ~ball
+    session = Guided(image(ball, muscle), TUMOR)
+    first = session.add(at(MIDDLE))
+    session.add(at((52, 29, 20), inside=False))
+    undone = session.undo()
+    assert undone.start == first.start
+    assert np.array_equal(undone.values, first.values)
+    assert session.undo() is None
+
+
+def test_a_stroke_counts_as_one_click_and_covers_its_points(ball):
+    muscle = (distance_mm((50, 29, 20)) < 13) & ~ball
+    session = Guided(image(ball, muscle), TUMOR)
+    session.add(at(MIDDLE))
+    drawn = [(50, j, 20) for j in range(22, 38, 3)]
+    without = mask_of(session.add(stroke([at(p).point_mm for p in drawn], inside=False)))
+    assert not any(without[p] for p in drawn)
+    assert mask_of(session.undo()).any()
+
+
+def test_what_follows_a_changing_guidance_is_what_its_file_gives(ball):
+    muscle = (distance_mm((50, 29, 20)) < 13) & ~ball
+    volume = image(ball, muscle)
+    first, off, more = at(MIDDLE), at((52, 29, 20), inside=False), at((47, 29, 20))
+    box = tuple(tuple(p) for p in GRID.mm_from_index([(0, 0, 0), (45, 59, 39)]))
+    following = Following(volume, TUMOR)
+    for told in (
+        Guidance((off, first)),
+        Guidance((first, off, more)),
+        Guidance((first, more)),
+        Guidance((first, more), box),
+    ):
+        live, again = following.field(told), grow(volume, told, TUMOR)
+        assert live.start == again.start
+        assert np.array_equal(live.values, again.values)
+
+
 def test_what_cannot_be_grown_is_said(ball):
     volume = image(ball)
     with pytest.raises(DamagedInputError, match="no click inside"):
@@ -161,9 +199,13 @@ def test_clicks_come_back_from_their_file_and_nonsense_is_refused(tmp_path):
     )
     (tmp_path / "c.json").write_text(json.dumps(guidance_json(told)))
     assert read_guidance(tmp_path / "c.json") == told
-    stroke = {"strokes": [{"lps_mm": [[1, 2, 3], [2, 2, 3]], "inside": False}]}
-    (tmp_path / "s.json").write_text(json.dumps(stroke))
-    assert len(read_guidance(tmp_path / "s.json").clicks) == 2
+    drawn = {"strokes": [{"lps_mm": [[1, 2, 3], [2, 2, 3]], "inside": False}]}
+    (tmp_path / "s.json").write_text(json.dumps(drawn))
+    (told_drawn,) = read_guidance(tmp_path / "s.json").clicks
+    assert told_drawn == stroke([(1.0, 2.0, 3.0), (2.0, 2.0, 3.0)], inside=False)
+    mixed = Guidance((told_drawn, Click((0.0, 0.0, 0.0)), told_drawn))
+    (tmp_path / "m.json").write_text(json.dumps(guidance_json(mixed)))
+    assert read_guidance(tmp_path / "m.json") == mixed
     for bad in ("[]", "{", '{"clicks": [{"lps_mm": [1, 2]}]}', '{"points": []}'):
         (tmp_path / "bad.json").write_text(bad)
         with pytest.raises(DamagedInputError):

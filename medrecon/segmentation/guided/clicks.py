@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,29 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One point, in LPS mm, and whether it lies in the structure."""
+    """One point, in LPS mm, and whether it lies in the structure.
+
+    Parameters
+    ----------
+    point_mm : triple
+    inside : bool
+    more_mm : tuple of triples
+        The further points of a stroke: all its points count at once.
+    """
 
     point_mm: Triple
     inside: bool = True
+    more_mm: tuple[Triple, ...] = ()
+
+    @property
+    def points_mm(self) -> tuple[Triple, ...]:
+        """All its points, the first one first."""
+        return (self.point_mm, *self.more_mm)
+
+
+def stroke(points_mm: Sequence[Triple], inside: bool = True) -> Click:
+    """The points along a stroke as one click."""
+    return Click(points_mm[0], inside, tuple(points_mm[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +49,7 @@ class Guidance:
     Parameters
     ----------
     clicks : tuple of Click
-        A stroke is the clicks along it.
+        Of strokes too.
     box_mm : pair of triples or None
         Opposite corners in LPS mm: nothing outside belongs to the structure. Without a
         click inside, the box's middle is one.
@@ -65,6 +84,8 @@ def read_guidance(path: Path) -> Guidance:
 
     ``{"clicks": [{"lps_mm": [x, y, z], "inside": true}], "strokes": [{"lps_mm": [[x, y,
     z], …], "inside": true}], "box_lps_mm": [[x, y, z], [x, y, z]]}``; each is optional.
+    Among the clicks, one whose ``lps_mm`` is a list of points is a stroke at its place in
+    the order; those of ``strokes`` follow the clicks.
 
     Raises
     ------
@@ -91,12 +112,7 @@ def guidance_from_json(content: Mapping[str, Any]) -> Guidance:
     unknown = set(content) - {"schema_version", "clicks", "strokes", "box_lps_mm"}
     if unknown or not isinstance(content, Mapping):
         raise ValueError("unknown keys")
-    clicks = [
-        Click(_triple(c["lps_mm"]), bool(c.get("inside", True))) for c in content.get("clicks", ())
-    ]
-    for stroke in content.get("strokes", ()):
-        inside = bool(stroke.get("inside", True))
-        clicks += [Click(_triple(p), inside) for p in stroke["lps_mm"]]
+    clicks = [_click(c) for key in ("clicks", "strokes") for c in content.get(key, ())]
     box = content.get("box_lps_mm")
     corners = None if box is None else (_triple(box[0]), _triple(box[1]))
     return Guidance(tuple(clicks), corners)
@@ -106,11 +122,24 @@ def guidance_json(guidance: Guidance) -> dict[str, Any]:
     """The object that `guidance_from_json` reads."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "clicks": [{"lps_mm": list(c.point_mm), "inside": c.inside} for c in guidance.clicks],
+        "clicks": [{"lps_mm": _lps(c), "inside": c.inside} for c in guidance.clicks],
     }
     if guidance.box_mm is not None:
         content["box_lps_mm"] = [list(p) for p in guidance.box_mm]
     return content
+
+
+def _click(row: Mapping[str, Any]) -> Click:
+    points, inside = row["lps_mm"], bool(row.get("inside", True))
+    if isinstance(points[0], list):
+        return stroke([_triple(p) for p in points], inside)
+    return Click(_triple(points), inside)
+
+
+def _lps(click: Click) -> list[Any]:
+    if click.more_mm:
+        return [list(p) for p in click.points_mm]
+    return list(click.point_mm)
 
 
 def _triple(values: Any) -> Triple:

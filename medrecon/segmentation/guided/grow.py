@@ -34,7 +34,7 @@ from medrecon.segmentation.guided.radial import (
     surface_along,
 )
 from medrecon.segmentation.guided.sphere import directions
-from medrecon.segmentation.guided.window import Window, window_around
+from medrecon.segmentation.guided.window import Window, block_around, window_around
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,6 +43,8 @@ WIDEST_MM = 110.0
 FINEST_LEVEL_MM = 0.75
 LEVEL_PER_VOXEL = 0.75
 HOPS = 3
+LEAST_PER_STEP = 1.5
+"""Voxels in a step along a ray; finer images are averaged first."""
 QUARTER_OF_NORMAL = 0.3186
 """Lower quartile of the absolute value of a standard normal variable."""
 
@@ -64,6 +66,12 @@ class _Seed:
     point: tuple[float, float, float]
     inside: bool
     radius_mm: float
+
+
+_State = tuple[
+    "Rays | None", npt.NDArray[np.float64], float, tuple[Correction, ...], tuple[_Seed, ...]
+]
+"""What clicks change, without what `_settle` works out from it."""
 
 
 class Guided:
@@ -106,6 +114,7 @@ class Guided:
         self._noise = 0.0
         self._corrections: list[Correction] = []
         self._seeds: list[_Seed] = []
+        self._before: list[_State] = []
         self._window: Window | None = None
         self._height: Floats = np.zeros((0, 0, 0), np.float32)
 
@@ -117,18 +126,39 @@ class Guided:
         DamagedInputError
             If the point lies outside the image, or the first one outside the structure.
         """
-        point = self._local([click.point_mm])[0]
-        limit = (np.asarray(self._volume.geometry.shape) - 1) * self._spacing
-        if (point < -self._spacing / 2).any() or (point > limit + self._spacing / 2).any():
-            raise DamagedInputError("a click lies outside the image; LPS millimetres expected")
-        point = np.clip(point, 0, limit)
+        points = self._within_image(click)
+        before = self._state()
         if self._rays is None:
             if not click.inside:
                 raise DamagedInputError("the first click must lie inside the structure")
-            self._begin(point)
-        else:
-            self._correct(point, click.inside)
+            self._begin(points[0])
+            points = points[1:]
+            if len(points):
+                self._settle()
+        if len(points):
+            self._correct(points, click.inside)
+        self._before.append(before)
         return self._settle()
+
+    def undo(self) -> SoftField | None:
+        """The field without the last click; None before the first.
+
+        It is what the clicks before it gave, bit by bit.
+        """
+        if self._before:
+            self._rays, self._radii, self._noise, corrections, seeds = self._before.pop()
+            self._corrections, self._seeds = list(corrections), list(seeds)
+        return None if self._rays is None else self._settle()
+
+    def _state(self) -> _State:
+        return self._rays, self._radii, self._noise, (*self._corrections,), (*self._seeds,)
+
+    def _within_image(self, click: Click) -> npt.NDArray[np.float64]:
+        points = self._local(click.points_mm)
+        limit = (np.asarray(self._volume.geometry.shape) - 1) * self._spacing
+        if (points < -self._spacing / 2).any() or (points > limit + self._spacing / 2).any():
+            raise DamagedInputError("a click lies outside the image; LPS millimetres expected")
+        return np.asarray(np.clip(points, 0, limit))
 
     def _local(self, points_lps_mm: object) -> npt.NDArray[np.float64]:
         index = self._volume.geometry.index_from_mm(np.asarray(points_lps_mm))
@@ -151,14 +181,24 @@ class Guided:
         self._seeds.append(_Seed(_triple(centre), True, 1.3 * step))
 
     def _cast(self, centre: npt.NDArray[np.float64], step: float) -> tuple[Rays, float]:
-        window = window_around(self._volume, centre - step * LEVELS, centre + step * LEVELS)
-        sigma = step / 2 / self._spacing
-        smooth = gaussian_filter(window.native, sigma, truncate=3)
-        rays = cast(smooth, self._volume.geometry.spacing_mm, centre - window.origin, step)
+        reach = step * (LEVELS + 2)  # two more, for averaged blocks are cut off at the end
+        block = block_around(self._volume, centre - reach, centre + reach, step / LEAST_PER_STEP)
+        smooth = gaussian_filter(block.values, step / 2 / block.spacing, truncate=3)
+        rays = cast(smooth, block.spacing.tolist(), centre - block.origin, step)
         noise = _noise_of(rays)
         return Rays(centre, step, rays.values, rays.reached), noise
 
-    def _correct(self, point: npt.NDArray[np.float64], inside: bool) -> None:
+    def _correct(self, points: npt.NDArray[np.float64], inside: bool) -> None:
+        """Points of one click or stroke, each by how wrong the field is there."""
+        assert self._rays is not None
+        known = len(self._corrections)
+        for point in points:
+            self._note(point, inside)
+        if len(self._corrections) > known:
+            self._radii = surface_along(self._rays, self._noise, self._corrections, self._radii)
+            self._rescale()
+
+    def _note(self, point: npt.NDArray[np.float64], inside: bool) -> None:
         assert self._window is not None
         assert self._rays is not None
         here = self._window.index(point)[:, None]
@@ -170,8 +210,6 @@ class Guided:
         if wrong < 0:  # it says only what is so already: from now on it must stay
             return
         self._corrections.append(Correction(_triple(point), inside, depth))
-        self._radii = surface_along(self._rays, self._noise, self._corrections, self._radii)
-        self._rescale()
 
     def _rescale(self) -> None:
         """Finer rays where the clicks have shown the structure to be small."""

@@ -92,22 +92,15 @@ def smoothest(cost: Floats, weight: float, rounds: int) -> Indices:
     Felzenszwalb P, Huttenlocher D. Efficient belief propagation for early vision. Int J
     Comput Vis 2006, DOI 10.1007/s11263-006-7899-4.
     """
+    # Not above: numba costs a second to import.
+    from medrecon.segmentation.guided.sphere_loops import pass_messages
+
     table, real, back = _neighbours()
-    levels = np.arange(cost.shape[1])
-    apart = np.minimum((levels[:, None] - levels) ** 2, 64) * weight
-    penalty = apart.astype(np.float32)
-    messages = np.zeros((len(cost), MOST_NEIGHBOURS, len(levels)), np.float32)
-    for _ in range(rounds):
-        belief = cost + (messages * real[:, :, None]).sum(axis=1)
-        told = belief[table] - messages[table, back]
-        new = np.stack(
-            [(told[:, n, :, None] + penalty).min(axis=1) for n in range(MOST_NEIGHBOURS)],
-            axis=1,
-        )
-        new -= new.min(axis=2, keepdims=True)
-        messages = (messages + new) / 2
-    best = cost + (messages * real[:, :, None]).sum(axis=1)
-    return np.asarray(best.argmin(axis=1))
+    apart = np.minimum(np.arange(cost.shape[1]) ** 2, 64) * weight
+    belief = pass_messages(
+        np.ascontiguousarray(cost), table, back, real.sum(axis=1), apart.astype(np.float32), rounds
+    )
+    return np.asarray(belief.argmin(axis=1))
 
 
 def relaxed(values: npt.NDArray[np.float64], passes: int = 2) -> npt.NDArray[np.float64]:

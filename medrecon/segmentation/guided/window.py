@@ -71,12 +71,58 @@ class Window:
         return SoftField(structure, np.asfortranarray(away_from_zero(fine)), grid, self.start)
 
 
-def window_around(volume: Volume, low: Points, high: Points) -> Window:
-    """The block of the image between two positions, and a working grid over it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A part of an image, neighbouring voxels averaged.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+    origin : ndarray of float64, shape (3,)
+        Centre of its first value, in mm along the axes from the image's.
+    spacing : ndarray of float64, shape (3,)
+    """
+
+    values: Floats
+    origin: Points
+    spacing: Points
+
+
+def block_around(volume: Volume, low: Points, high: Points, coarsest_mm: float) -> Block:
+    """The part of the image between two positions, averaged to no more than a spacing."""
+    spacing = np.asarray(volume.geometry.spacing_mm)
+    first, last = _corners(volume, low, high)
+    i, j, k = (slice(a, b + 1) for a, b in zip(first, last, strict=True))
+    values = volume.array[i, j, k].astype(np.float32)
+    many = np.maximum(1, np.floor(coarsest_mm / spacing)).astype(int)
+    many = np.minimum(many, values.shape)
+    for axis in range(3):
+        values = _averaged(values, axis, int(many[axis]))
+    return Block(values, (first + (many - 1) / 2) * spacing, spacing * many)
+
+
+def _averaged(values: Floats, axis: int, many: int) -> Floats:
+    if many == 1:
+        return values
+    whole = values.shape[axis] // many
+    parts = np.moveaxis(values, axis, 0)[: whole * many]
+    mean = parts.reshape(whole, many, *parts.shape[1:]).mean(axis=1, dtype=np.float32)
+    return np.asarray(np.moveaxis(mean, 0, axis))
+
+
+def _corners(volume: Volume, low: Points, high: Points) -> tuple[Points, Points]:
+    """Indices of the first and the last voxel between two positions."""
     spacing = np.asarray(volume.geometry.spacing_mm)
     shape = np.asarray(volume.geometry.shape)
     first = np.clip(np.floor(low / spacing).astype(int) - MARGIN, 0, shape - 2)
     last = np.clip(np.ceil(high / spacing).astype(int) + MARGIN, first + 1, shape - 1)
+    return first, last
+
+
+def window_around(volume: Volume, low: Points, high: Points) -> Window:
+    """The block of the image between two positions, and a working grid over it."""
+    spacing = np.asarray(volume.geometry.spacing_mm)
+    first, last = _corners(volume, low, high)
     i, j, k = (slice(a, b + 1) for a, b in zip(first, last, strict=True))
     native = volume.array[i, j, k].astype(np.float32)
     size = (last - first) * spacing
