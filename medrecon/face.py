@@ -34,6 +34,7 @@ def segment(
     tissues: tuple[str, ...] = (),
     model: str | None = None,
     device: str = "auto",
+    refine: bool = True,
 ) -> Segmentation:
     """Soft fields of tissues (CT, from HU) or of one model's labels, boundaries placed.
 
@@ -46,6 +47,8 @@ def segment(
         Name or folder of an installed model; instead of `tissues`.
     device : str
         For the model.
+    refine : bool
+        Place surfaces at the image's own edges; else they stay where they were found.
 
     Raises
     ------
@@ -54,18 +57,22 @@ def segment(
     UnverifiedHuError, ModelError
         As the segmenters do.
     """
-    from medrecon.segmentation.refine import refine
-
     if bool(tissues) == bool(model):
         raise UsageError("name tissues or one model, not both and not neither")
     if tissues:
         from medrecon.segmentation.tissues import TissueSegmenter
 
-        return refine(TissueSegmenter(tissues).segment(volume), volume)
-    from medrecon.models import store
-    from medrecon.segmentation.unet import UnetSegmenter
+        found = TissueSegmenter(tissues).segment(volume)
+    else:
+        from medrecon.models import store
+        from medrecon.segmentation.unet import UnetSegmenter
 
-    return refine(UnetSegmenter(store.find(str(model)), device=device).segment(volume), volume)
+        found = UnetSegmenter(store.find(str(model)), device=device).segment(volume)
+    if not refine:
+        return found
+    from medrecon.segmentation.refine import refine as at_the_edges
+
+    return at_the_edges(found, volume)
 
 
 def extract_surfaces(segmentation: Segmentation, *, tolerance_mm: float = 0.1) -> tuple[Mesh, ...]:

@@ -76,6 +76,9 @@ class SegmentOptions:
         Run a model on images that it is not meant for.
     tta : bool
         Average each network over the flips that it allows.
+    refine : bool
+        Move surfaces to the image's own edges; else they stay where a network or a
+        threshold put them, and each says so.
     registered : bool
         Further channels are registered to the first image, whatever their frames say.
     image_channel : str
@@ -88,6 +91,7 @@ class SegmentOptions:
     device: str = AUTO
     force_model: bool = False
     tta: bool = False
+    refine: bool = True
     registered: bool = False
     image_channel: str = ""
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medrecon.boundaries import place_boundaries
 from medrecon.core import (
     Geometry,
     HuStatus,
@@ -21,7 +22,6 @@ from medrecon.core import (
     Segmentation,
     Volume,
 )
-from medrecon.core.band import flattened
 from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
@@ -215,13 +215,10 @@ def segment_volume(
     DamagedInputError
         If nothing was found at all.
     """
-    from medrecon.segmentation.refine import refine
-
     found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
     kept = distinct([_only(s, options.labels) for s in found])
     del found  # a field each: what is not wanted any more makes room
-    with log.stage("place boundaries"):
-        refined = tuple(_near_the_surface(refine(s, volume)) for s in kept)
+    refined = place_boundaries(kept, volume, options, log)
     if not any(s.fields for s in refined):
         why = "; ".join(w for s in refined for words in s.findings.values() for w in words)
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
@@ -394,10 +391,3 @@ def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentat
         return segmentation
     kept = tuple(f for f in segmentation.fields if f.label.name in labels)
     return dataclasses.replace(segmentation, fields=kept)
-
-
-def _near_the_surface(segmentation: Segmentation) -> Segmentation:
-    """Fields that are constant where no surface is near: what is kept is what is meshed."""
-    return dataclasses.replace(
-        segmentation, fields=tuple(flattened(f) for f in segmentation.fields)
-    )

@@ -64,6 +64,7 @@ class Segmenting:
     device: opt.Device = "auto"
     force_model: opt.ForceModel = False
     tta: opt.Tta = False
+    no_refine: opt.NoRefine = False
     channel: opt.Channels = None
     registered: opt.Registered = False
 
@@ -89,6 +90,7 @@ class Segmenting:
             device=self.device,
             force_model=self.force_model,
             tta=self.tta,
+            refine=not self.no_refine,
             registered=self.registered,
             image_channel=image_channel,
         )

@@ -73,6 +73,13 @@ ForceModel = Annotated[
 Tta = Annotated[
     bool, typer.Option("--tta", help="Average each network over the flips that it allows.")
 ]
+NoRefine = Annotated[
+    bool,
+    typer.Option(
+        "--no-refine",
+        help="Leave surfaces where the network or threshold put them, not at the image's edges.",
+    ),
+]
 Channels = Annotated[
     list[str] | None,
     typer.Option(
