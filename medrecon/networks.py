@@ -128,10 +128,9 @@ class _Told:
 
 def _left_out(result: Segmentation, choice: Choice, volume: Volume) -> Segmentation:
     """Without the labels that `auto` leaves to the HU engine in a CT."""
-    if not choice.is_auto or volume.acquisition.modality is not Modality.CT or choice.model is None:
+    if not choice.is_auto or choice.model is None:
         return result
-    parts = choice.model.manifest.every_part
-    left = {x.label.name for part in parts for x in part.labels if x.from_hu_in_ct}
+    left = choose.left_to_hu(choice.model.manifest, volume.acquisition)
     if not left:
         return result
     kept = tuple(f for f in result.fields if f.label.name not in left)

@@ -10,6 +10,8 @@ from medrecon.models.known import known_models
 from medrecon.models.manifest import Manifest
 from medrecon.models.store import InstalledModel, installed
 
+# A skull in CT is the Hounsfield engine's, whatever a model's author says: bone is there to be
+# measured, and a network may invent what is missing.
 SKULL = "skull"
 
 
@@ -47,6 +49,10 @@ def choose_model(
     modality and name the image's body part or are for any, one that names it comes first,
     then the one with more labels, then the first by name. Where further images were
     given as `channels`, only a model that takes just these beside the image fits.
+
+    In a CT, a model with a skull or another label that the Hounsfield engine finds better is
+    taken for its other labels, and the reason says which are left out (`left_to_hu`); one
+    that would have none left does not fit.
     """
     kind = "phantom" if acquisition.is_phantom else "patient"
     available = installed() if models is None else models
@@ -60,14 +66,30 @@ def choose_model(
     return Choice(best, _why(best.manifest, acquisition, len(fitting)), more, is_auto=True)
 
 
+def left_to_hu(manifest: Manifest, acquisition: Acquisition) -> frozenset[str]:
+    """Labels of a model that `auto` leaves to the Hounsfield engine: none but in a CT."""
+    if acquisition.modality is not Modality.CT:
+        return frozenset()
+    return frozenset(
+        x.label.name
+        for part in manifest.every_part
+        for x in part.labels
+        if x.from_hu_in_ct or x.label.name == SKULL
+    )
+
+
 def _why(manifest: Manifest, acquisition: Acquisition, fitting: int) -> str:
     kind = "phantom" if acquisition.is_phantom else "patient"
     use = manifest.intended_use.value
     words = f"{manifest.identity} ({use}): made for {acquisition.modality.value} of a {kind}"
     if acquisition.body_part and acquisition.body_part in manifest.body_parts:
         words += f", names {acquisition.body_part}"
-    count = sum(len(part.labels) for part in manifest.every_part)
-    return f"{words}, finds {count} structures; {fitting} installed models fit"
+    left = left_to_hu(manifest, acquisition)
+    count = sum(len(part.labels) for part in manifest.every_part) - len(left)
+    words += f", finds {count} structures"
+    if left:
+        words += f" and leaves {', '.join(sorted(left))} to the Hounsfield engine"
+    return f"{words}; {fitting} installed models fit"
 
 
 def _could_be_pulled(
@@ -86,19 +108,18 @@ def _could_be_pulled(
 def _fits(manifest: Manifest, acquisition: Acquisition, channels: Sequence[str]) -> bool:
     # An image that names no body part is not offered to a model that is for one alone.
     part = not manifest.body_parts or acquisition.body_part in manifest.body_parts
-    # A skull in CT is the Hounsfield engine's: a network may invent what is missing.
-    labels = {x.label.name for one in manifest.every_part for x in one.labels}
-    skull_in_ct = acquisition.modality is Modality.CT and SKULL in labels
+    useful = {x.label.name for one in manifest.every_part for x in one.labels}
     return (
         manifest.phantom_only == acquisition.is_phantom
         and acquisition.modality in manifest.modalities
         and len(manifest.channels) == len(channels) + 1
         and {c.lower() for c in channels} <= {c.lower() for c in manifest.channels}
         and part
-        and not skull_in_ct
+        and bool(useful - left_to_hu(manifest, acquisition))
     )
 
 
 def _rank(manifest: Manifest, acquisition: Acquisition) -> tuple[bool, int, str]:
     named = bool(acquisition.body_part) and acquisition.body_part in manifest.body_parts
-    return not named, -sum(len(part.labels) for part in manifest.every_part), manifest.name
+    count = sum(len(part.labels) for part in manifest.every_part)
+    return not named, len(left_to_hu(manifest, acquisition)) - count, manifest.name

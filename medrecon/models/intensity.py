@@ -169,7 +169,7 @@ def equalised(x: FloatField, low: float, high: float) -> FloatField:
     np.clip(place, 0, BINS, out=place)
     whole = np.minimum(place.astype(np.int32), BINS - 1)
     start, step = (v.astype(np.float32) for v in (rise[:-1] / rise[-1], slope / rise[-1]))
-    found: FloatField = start[whole] + step[whole] * (place - whole)
+    found: FloatField = start[whole] + step[whole] * (place - whole.astype(np.float32))
     return found
 
 

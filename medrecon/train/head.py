@@ -100,6 +100,9 @@ def head_recipe(steps: int = HEAD_STEPS, minutes: float | None = None) -> TrainO
         ),
         present_only=True,
         half_weights=True,
+        # Two eyes, a jaw apart from the skull, ventricles whose narrow passages are not seen.
+        scattered=("skull", "ventricles", "eyes", "air_spaces"),
+        from_hu_in_ct=("skull",),
         modalities=(Modality.MR, Modality.CT),
         body_parts=("HEAD", "BRAIN", "SKULL"),
     )

@@ -133,6 +133,10 @@ class TrainOptions:
     renew_every : int
     components : Components
         The rule every label gets in the manifest.
+    scattered : tuple of str
+        Labels that are several parts: all of them are kept, whatever `components` says.
+    from_hu_in_ct : tuple of str
+        Labels that `auto` leaves to the Hounsfield engine in a CT.
     half_weights : bool
         Save float16 weights.
     modalities, intended_use, licences, training, body_parts
@@ -166,6 +170,8 @@ class TrainOptions:
     pool: int = 64
     renew_every: int = 4
     components: Components = Components.LARGEST
+    scattered: tuple[str, ...] = ()
+    from_hu_in_ct: tuple[str, ...] = ()
     half_weights: bool = False
     modalities: tuple[Modality, ...] = (Modality.CT,)
     intended_use: IntendedUse = IntendedUse.RESEARCH

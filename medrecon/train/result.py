@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from medrecon.models.manifest import Head, Manifest, ModelLabel, WeightsFile
+from medrecon.models.manifest import Components, Head, Manifest, ModelLabel, WeightsFile
 from medrecon.models.manifest_toml import MANIFEST_NAME, write_manifest
 from medrecon.models.store import InstalledModel, open_model
 from medrecon.models.weights import write_weights
@@ -33,7 +33,12 @@ def write_model(
 def manifest_of(options: TrainOptions, file: WeightsFile, dice: Mapping[str, float]) -> Manifest:
     """The manifest of a trained model."""
     labels = tuple(
-        ModelLabel(channel, label, options.components)
+        ModelLabel(
+            channel,
+            label,
+            Components.ALL if label.name in options.scattered else options.components,
+            from_hu_in_ct=label.name in options.from_hu_in_ct,
+        )
         for channel, label in enumerate(options.labels, start=1)
     )
     return Manifest(

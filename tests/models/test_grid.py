@@ -94,6 +94,7 @@ def test_equalising_keeps_the_order_and_parts_what_is_close_and_frequent() -> No
     ct = np.concatenate([rng.normal(m, 5, n) for m, n in zip(means, counts, strict=True)])
     plain = normalise(ct, Intensity(IntensityKind.PERCENTILE, 0.5, 99.5))
     found = normalise(ct, Intensity(IntensityKind.EQUALISED, 0.5, 99.5))
+    assert found.dtype == np.float32
     order = np.argsort(ct)
     assert (np.diff(found[order]) >= -1e-6).all()
     assert (found.min(), found.max()) == (0.0, pytest.approx(1.0, abs=1e-6))

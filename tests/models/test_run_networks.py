@@ -10,7 +10,7 @@ import pytest
 import torch
 from model_folders import SMALL, example, make_model
 
-from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume
+from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume, label
 from medrecon.errors import ModelMissingError, UsageError
 from medrecon.models import (
     InstalledModel,
@@ -126,6 +126,32 @@ def test_auto_leaves_a_label_to_the_hu_engine_in_a_ct_only(folder: Path) -> None
     assert "liver" not in names(CT, auto)
     assert "liver" in names(CT, replace(auto, models=("organs",)))
     assert "liver" in names(Acquisition(Modality.MR, body_part="ABDOMEN"), auto)
+
+
+def test_in_a_ct_auto_takes_a_head_models_soft_labels_and_leaves_its_skull_to_the_hu_engine(
+    folder: Path,
+) -> None:
+    brain, skull = ModelLabel(1, label("brain")), ModelLabel(2, label("skull"))
+    model(folder, "heads", labels=(brain, skull))
+    log, auto = Recorder(), SegmentOptions(device="cpu")
+    (found,) = run_networks(volume(), auto, log)
+    assert {x.name for x in found.labels} <= {"brain"}
+    assert "left out: in a CT it is taken from the HU" in found.findings["skull"][-1]
+    assert "finds 1 structures and leaves skull to the Hounsfield engine" in str(
+        figures(log)["why"]
+    )
+    mr = volume(Acquisition(Modality.MR, body_part="ABDOMEN"))
+    (everything,) = run_networks(mr, auto, Recorder())
+    assert "skull" not in everything.findings or "left out" not in str(everything.findings)
+    named = replace(auto, models=("heads",))
+    (asked,) = run_networks(volume(), named, Recorder())
+    assert "left out" not in str(asked.findings)
+
+
+def test_auto_takes_no_model_of_which_a_ct_would_leave_nothing(folder: Path) -> None:
+    model(folder, "skulls", labels=(ModelLabel(2, label("skull")),))
+    assert choose.choose_model(CT).model is None
+    assert choose.choose_model(Acquisition(Modality.MR, body_part="ABDOMEN")).model is not None
 
 
 def test_several_channels_are_put_in_the_models_order(
