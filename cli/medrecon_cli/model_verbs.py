@@ -59,7 +59,8 @@ def list_models(as_json: opt.Json = False, verbose: opt.Verbose = False) -> None
     there = {m.name for m in models}
     known = [k for name, k in sorted(known_models().items()) if name not in there]
     for k in known:
-        terminal.say(f"could be pulled: {k.name} {k.version}, {k.title}; {k.weights_licence}")
+        what = f"{k.name} {k.version}, {k.title}, {k.size}; {k.weights_licence}"
+        terminal.say(f"could be pulled: {what}")
     terminal.result(
         {"models": [m.identity for m in models], "could_be_pulled": [k.name for k in known]}
     )

@@ -15,10 +15,11 @@ from typing import Any
 from medrecon.core import Modality
 from medrecon.errors import ModelUntrustedError
 from medrecon.models.allowed import ALLOWED
+from medrecon.models.bundle_expressions import ADVICE
 from medrecon.models.bundle_files import METADATA, config_path, read_table, weights_path
 from medrecon.models.bundle_labels import labels_of
 from medrecon.models.bundle_transforms import Prepared, head_of, largest_only, prepared
-from medrecon.models.bundle_values import ADVICE, BundleConfig
+from medrecon.models.bundle_values import BundleConfig
 from medrecon.models.manifest import (
     Anchor,
     Blend,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medrecon.errors import ModelUntrustedError
-from medrecon.models.bundle_values import ADVICE, BundleConfig
+from medrecon.models.bundle_expressions import ADVICE
+from medrecon.models.bundle_values import BundleConfig
 from medrecon.models.intensity import Intensity, IntensityKind
 from medrecon.models.manifest import Head
 from medrecon.models.sampling import Crop

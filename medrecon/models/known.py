@@ -27,6 +27,8 @@ class KnownModel:
         Of the zip; whichever its publisher states, at least one.
     accept_license : bool
         Whether a person must accept the licence before it is fetched.
+    megabytes : float or None
+        Size of the zip; None where its publisher states none for this version.
     """
 
     name: str
@@ -40,10 +42,16 @@ class KnownModel:
     sha1: str = ""
     sha256: str = ""
     accept_license: bool = False
+    megabytes: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 and len(self.sha1) != 40:
             raise ValueError(f"known model {self.name} without a hash")
+
+    @property
+    def size(self) -> str:
+        """The zip's size in words."""
+        return "size unknown" if self.megabytes is None else f"{self.megabytes:g} MB"
 
 
 def known_models() -> Mapping[str, KnownModel]:

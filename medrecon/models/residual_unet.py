@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ MODULE = "dynamic_network_architectures.architectures.unet"
 Sizes = Sequence[Sequence[int]]
 
 
-def residual_encoder_unet(
+def _built(
+    name: str,
+    blocks_are: str,
     in_channels: int,
     out_channels: int,
     filters: Sequence[int],
@@ -29,17 +32,21 @@ def residual_encoder_unet(
     decoder: Sequence[int],
     bias: bool = True,
 ) -> torch.nn.Module:
-    """A U-Net with residual blocks on the way down.
+    """A network of that class; what follows `blocks_are` are a manifest's arguments.
 
     Parameters
     ----------
+    name : str
+        Class in the package.
+    blocks_are : str
+        What the class calls `blocks`.
     in_channels, out_channels : int
     filters : sequence of int
         Features of each stage.
     kernel_size, strides : sequence of three ints each
         Of each stage.
     blocks : sequence of int
-        Residual blocks of each stage.
+        Residual blocks, or convolutions, of each stage on the way down.
     decoder : sequence of int
         Convolutions of each stage on the way up.
     bias : bool
@@ -50,8 +57,8 @@ def residual_encoder_unet(
     ModelMissingError
         If the package is not installed.
     """
-    return _class("ResidualEncoderUNet")(
-        n_blocks_per_stage=list(blocks),
+    return _class(name)(
+        **{blocks_are: list(blocks)},
         **_shared(in_channels, out_channels, filters, bias),
         kernel_sizes=kernel_size,
         strides=strides,
@@ -59,30 +66,11 @@ def residual_encoder_unet(
     )
 
 
-def plain_conv_unet(
-    in_channels: int,
-    out_channels: int,
-    filters: Sequence[int],
-    kernel_size: Sizes,
-    strides: Sizes,
-    blocks: Sequence[int],
-    decoder: Sequence[int],
-    bias: bool = True,
-) -> torch.nn.Module:
-    """A plain U-Net with any number of convolutions a stage (`blocks`).
+residual_encoder_unet = partial(_built, "ResidualEncoderUNet", "n_blocks_per_stage")
+"""A U-Net with residual blocks on the way down."""
 
-    Raises
-    ------
-    ModelMissingError
-        If the package is not installed.
-    """
-    return _class("PlainConvUNet")(
-        n_conv_per_stage=list(blocks),
-        **_shared(in_channels, out_channels, filters, bias),
-        kernel_sizes=kernel_size,
-        strides=strides,
-        n_conv_per_stage_decoder=list(decoder),
-    )
+plain_conv_unet = partial(_built, "PlainConvUNet", "n_conv_per_stage")
+"""A plain U-Net with any number of convolutions a stage (`blocks`)."""
 
 
 def _shared(

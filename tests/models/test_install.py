@@ -118,6 +118,9 @@ def test_a_model_is_removed_by_name_and_shipped_ones_stay(tmp_path: Path) -> Non
 def test_the_table_of_known_models_is_whole() -> None:
     assert {"spleen_ct_segmentation", "wholebody_ct_segmentation"} <= set(known_models())
     assert all(m.url.startswith("https://") for m in known_models().values())
+    # The zoo states no sizes, and none is made up.
+    assert {m.size for m in known_models().values()} == {"size unknown"}
+    assert replace(known_models()["spleen_ct_segmentation"], megabytes=37.5).size == "37.5 MB"
     with pytest.raises(ModelMissingError, match="spleen_ct_segmentation"):
         known_model("heart")
 
