@@ -23,6 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dicom"))
 
 import hazards_files  # noqa: F401 (completes HAZARDS)
+import hazards_meant  # noqa: F401
+import hazards_mixed  # noqa: F401
 import hazards_series  # noqa: F401
 import hazards_stored  # noqa: F401
 import numpy as np

@@ -9,6 +9,21 @@ from medrecon.dicom.geometry import Layout
 from medrecon.dicom.slices import Slice
 from medrecon.dicom.vocabulary import known_body_part, known_laterality, sharpness
 
+# UCUM code of the unit (PS3.16 CID 301).
+HOUNSFIELD_UNIT = "[hnsf'U]"
+# Image Type value 4 of what spectral CT computes besides images in HU (PS3.3 C.8.15.3.1).
+_MATERIAL_MAPS = frozenset(
+    {
+        "EFF_ATOMIC_NUM",
+        "ELECTRON_DENSITY",
+        "MAT_FRACTIONAL",
+        "MAT_MODIFIED",
+        "MAT_REMOVED",
+        "MAT_SPECIFIC",
+        "MAT_VALUE_BASED",
+    }
+)
+
 
 def acquisition(layout: Layout, modality: Modality) -> Acquisition:
     """Facts of one volume. HU are VERIFIED here only by what the header declares."""
@@ -48,6 +63,10 @@ def hounsfield(slices: tuple[Slice, ...], modality: Modality) -> tuple[HuStatus,
         return HuStatus.NOT_CT, "not a CT"
     if not all(s.scale.is_stated for s in slices):
         return HuStatus.UNVERIFIED, "no rescale slope and intercept are stated"
+    if any(s.meaning.units not in ("", HOUNSFIELD_UNIT) for s in slices):
+        return HuStatus.UNVERIFIED, "a real-world value map is in another unit than HU"
+    if any(_MATERIAL_MAPS.intersection(s.meaning.image_type) for s in slices):
+        return HuStatus.UNVERIFIED, "Image Type says that it is a map of a material"
     kinds = {s.scale.kind for s in slices}
     if kinds == {"HU"}:
         return HuStatus.VERIFIED, "Rescale Type is HU"

@@ -206,9 +206,21 @@ def _read_words(s: Slice, words: npt.NDArray[Any]) -> None:
     # does not describe these pixels.
     if not stated <= s.element.length < stated + max(p.frame_bits // 8, 2):
         raise PixelDataError(f"{s.element.length:,} bytes of pixel data; {stated:,} expected")
-    s.source.read_into(s.element.offset + offset, words.reshape(-1).view(np.uint8).data)
+    flat = words.reshape(-1).view(np.uint8)
+    if p.big_endian and s.element.in_words and words.dtype.itemsize == 1:
+        flat[:] = _bytes_of_words(s, offset, len(flat))
+        return
+    s.source.read_into(s.element.offset + offset, flat.data)
     if p.big_endian and words.dtype.itemsize > 1:
         words.byteswap(inplace=True)
+
+
+def _bytes_of_words(s: Slice, offset: int, count: int) -> npt.NDArray[np.uint8]:
+    """Bytes that were packed into 16-bit words and swapped with them (PS3.5 8.1.1, 7.3)."""
+    first, last = offset & ~1, (offset + count + 1) & ~1
+    raw = s.source.read(s.element.offset + first, last - first)
+    swapped = np.frombuffer(raw, ">u2").astype("<u2").view(np.uint8)
+    return swapped[offset - first :][:count]
 
 
 def _finish(

@@ -17,13 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.geometry import Geometry, Triple
+from medrecon.dicom.consensus import common_plane
 from medrecon.dicom.slices import Slice
-from medrecon.errors import (
-    GeometryError,
-    MedreconError,
-    MissingSpacingError,
-    MixedOrientationError,
-)
+from medrecon.errors import GeometryError, MedreconError
 
 Vectors = npt.NDArray[np.float64]
 
@@ -38,8 +34,12 @@ GAP_FACTOR = 1.5 * (1 + 1e-3)
 # Largest difference of a direction cosine or (in mm) of a pixel spacing inside one volume:
 # 5e-4 rad moves the corner of a 500 mm field by 0.13 mm.
 SAME_PLANE = 5e-4
-# Pixels larger than this are no scan but a broken attribute.
-LARGEST_PIXEL_MM = 100.0
+# Angle between the slices' normal and their way. Gantries lean by 30°; beyond this the
+# orientation belongs to another plane than the positions.
+STEEPEST_DEGREES = 45.0
+# Part of a slice's width by which it may lie aside of the one before, beyond what the
+# tilt explains: patients and tables are recentred by less, two knees lie farther apart.
+ASIDE = 0.25
 
 
 class Kind(Enum):
@@ -143,26 +143,6 @@ class Layout:
         return Geometry.from_affine(affine, self.shape)
 
 
-def plane(orientation: Sequence[float]) -> tuple[Vectors, Vectors]:
-    """Unit vectors along a row and down a column, made exactly perpendicular.
-
-    Raises
-    ------
-    GeometryError
-        If the stated vectors are not of unit length within 1 % (or perpendicular
-        within 0.6°): rounding explains less, so something else is wrong.
-    """
-    row, column = np.asarray(orientation[:3], float), np.asarray(orientation[3:], float)
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
-    if max(abs(length - 1) for length in lengths) > 0.01:
-        raise GeometryError("the orientation's vectors are not of unit length; cannot place slices")
-    row, column = row / lengths[0], column / lengths[1]
-    if abs(row @ column) > 0.01:
-        raise GeometryError("rows and columns are not perpendicular; cannot place slices")
-    column = column - (row @ column) * row
-    return row, column / np.linalg.norm(column)
-
-
 def lay_out(slices: Sequence[Slice]) -> Layout:
     """Slices of one orientation, matrix and spacing, in order, with what was found.
 
@@ -170,8 +150,11 @@ def lay_out(slices: Sequence[Slice]) -> Layout:
     ------
     MissingSpacingError
         If no pixel spacing is stated.
+    MixedOrientationError
+        If the slices are turned against each other.
     GeometryError
-        If position or orientation is missing, or the vectors are impossible.
+        If position or orientation is missing, the vectors are impossible, or the slices
+        do not lie above each other.
     """
     first = slices[0].placement
     missing = sum(s.placement.position_mm is None for s in slices)
@@ -181,23 +164,25 @@ def lay_out(slices: Sequence[Slice]) -> Layout:
             f"{missing or len(slices)} of {len(slices)} slices state no {what} in the patient; "
             "medrecon never invents one"
         )
-    turned = _most_turned(slices)
-    if turned > SAME_PLANE:
-        raise MixedOrientationError(
-            f"{len(slices)} slices of one series in many orientations; one was expected"
-        )
-    if first.spacing_mm is None or max(first.spacing_mm) > LARGEST_PIXEL_MM:
-        raise MissingSpacingError(
-            "no usable pixel spacing is stated; medrecon never invents one: export the series again"
-        )
-    row, column = plane(first.orientation)
+    row, column, spacing = common_plane(slices)
     positions = np.array([s.placement.position_mm for s in slices], dtype=np.float64)
     heights = positions @ np.cross(row, column)
     order = sorted(range(len(slices)), key=lambda n: (heights[n], slices[n].identity.instance))
     kept, twins = _distinct(order, heights)
-    spacing = first.spacing_mm[1], first.spacing_mm[0]
     ordered = tuple(slices[n] for n in kept)
     finding = _finding(ordered, positions[kept], heights[kept], (row, column), spacing)
+    rows, columns = ordered[0].shape
+    width = np.array([columns * spacing[0], rows * spacing[1]])
+    if len(kept) > 2 and _aside(positions[kept], (row, column), width) > ASIDE:
+        raise GeometryError(
+            "slices of one series lie beside each other, not above: two stacks are mixed; export "
+            "them as series of their own"
+        )
+    if finding.tilt_degrees > STEEPEST_DEGREES:
+        raise GeometryError(
+            f"the slices go up {finding.tilt_degrees:.0f}° off their normal; no gantry leans so "
+            "far: their orientation or their positions are wrong"
+        )
     return Layout(
         ordered,
         tuple((at, slices[n]) for at, n in twins),
@@ -209,13 +194,14 @@ def lay_out(slices: Sequence[Slice]) -> Layout:
     )
 
 
-def _most_turned(slices: Sequence[Slice]) -> float:
-    """Largest difference of a direction cosine from the first slice's."""
-    stated = [s.placement.orientation for s in slices]
-    if any(o is None for o in stated):
-        return np.inf
-    vectors = np.array(stated, dtype=np.float64)
-    return float(np.abs(vectors - vectors[0]).max())
+def _aside(positions: Vectors, axes: tuple[Vectors, Vectors], width: Vectors) -> float:
+    """Part of a slice's width by which one lies aside of the slice before, tilt taken off."""
+    steps = np.diff(positions, axis=0)
+    normal = np.cross(*axes)
+    heights = steps @ normal
+    drift = heights[:, None] / heights.sum() * (positions[-1] - positions[0])
+    sideways = (steps - drift) @ np.stack(axes, axis=1)
+    return float((np.abs(sideways) / width).max())
 
 
 def _distinct(order: list[int], heights: Vectors) -> tuple[list[int], list[tuple[int, int]]]:

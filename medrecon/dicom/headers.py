@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from medrecon.dicom.limits import Limits
-from medrecon.dicom.sources import InflatedSource, Source
+from medrecon.dicom.sources import InflatedSource, Source, gunzipped, is_gzip
 from medrecon.dicom.walker import (
     EXPLICIT,
     Header,
@@ -15,6 +16,7 @@ from medrecon.dicom.walker import (
     walk,
     walk_dataset,
 )
+from medrecon.errors import PixelDataError
 
 # Most headers of CT slices are shorter; vendors' private blocks take a second turn.
 FIRST_READ = 1 << 13
@@ -23,7 +25,8 @@ FIRST_READ = 1 << 13
 def read_header(source: Source, limits: Limits) -> tuple[Source, Header] | None:
     """Header of a source, and the source its offsets refer to; None if it is not DICOM.
 
-    For a deflated file that is another source, over the inflated data set.
+    For a deflated file that is another source, over the inflated data set; for one that
+    was packed with gzip, the file inside.
 
     Raises
     ------
@@ -32,6 +35,10 @@ def read_header(source: Source, limits: Limits) -> tuple[Source, Header] | None:
         header is larger than the limit.
     """
     head = source.head(FIRST_READ)
+    if is_gzip(head):
+        source = gunzipped(source, limits.volume_bytes + limits.header_bytes)
+        with suppress(PixelDataError):  # what cannot be unpacked is not known to be DICOM
+            head = source.head(FIRST_READ)
     if not looks_like_dicom(head):
         return None
     while True:

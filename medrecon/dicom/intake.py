@@ -25,12 +25,20 @@ RTSTRUCT RWV SEG SM SMR SR SRF STAIN TG US VA XA XC
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _CT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("2", "2.1", "2.2"))
 _MR_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("4", "4.1", "4.4"))
+# Every image class of the standard lies below this; of those, a map of parameters may be a
+# volume too.
+_STANDARD_IMAGES = "1.2.840.10008.5.1.4.1.1."
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 # Defined terms (PS3.3 C.7.3.1.1.1): anything else in Modality could be a name.
 _MODALITIES = frozenset(_MODALITY_TERMS.split())
 _LOCALIZERS = frozenset(
     {"LOCALIZER", "SCOUT", "SURVEY", "SURVIEW", "REF_SURVIEW", "TOPOGRAM", "SCANOGRAM"}
 )
 _PROJECTIONS = ("PROJECTION", "MIP", "MAX_IP", "MINIP", "MIN_IP", "VRT", "3D RENDERING")
+# Image Type value 4 of a derived enhanced image (PS3.3 C.8.16.1.4) and Volume Based
+# Calculation Technique (C.8.16.2.1.3) of what is seen through a volume or along a curve.
+_EXTREMES = frozenset({"MAXIMUM", "MINIMUM"})
+_SEEN_THROUGH = frozenset({"MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER"})
 _PICTURES = frozenset(["DOSE_INFO", "PATIENT_INFO", "RESULTS"]) | {"SCREEN SAVE", "DOSE REPORT"}
 
 
@@ -68,11 +76,21 @@ def reason_to_leave(header: Header) -> str:
         return "DICOM without an image" if header.pixels is None else "image of unknown kind"
     if sop == _SECONDARY_CAPTURE or sop.startswith(_SECONDARY_CAPTURE + "."):
         return "secondary capture"
-    if modality not in ("CT", "MR") and sop not in _CT_CLASSES | _MR_CLASSES:
+    if _is_other(modality, sop):
         return f"other modality ({modality})" if modality in _MODALITIES else "other modality"
     if header.pixels is None and a.short(tags.ROWS) is None:
         return NO_PIXELS
     return ""
+
+
+def _is_other(modality: str, sop: str) -> bool:
+    """Whether modality or class say that it is no CT or MR: one of them is not enough."""
+    if sop in _CT_CLASSES | _MR_CLASSES:
+        # Converters that do not know better write OT, other (PS3.3 C.7.3.1.1.1).
+        return modality in _MODALITIES - {"OT"}
+    if modality not in ("CT", "MR"):
+        return True
+    return sop.startswith(_STANDARD_IMAGES) and sop != _PARAMETRIC_MAP
 
 
 def reason_for_frame(s: Slice) -> str:
@@ -84,8 +102,15 @@ def reason_for_frame(s: Slice) -> str:
         return "localizer"
     if any(w in _PICTURES for w in words):
         return "dose or information page"
-    if any(w.startswith(_PROJECTIONS) for w in words):
+    calculation = frozenset(s.meaning.calculation)
+    if any(w.startswith(_PROJECTIONS) for w in words) or _EXTREMES.intersection(words[3:4]):
         return "projection"
+    if calculation & _SEEN_THROUGH:
+        return "projection"
+    # An uncorrected MR is called DISTORTED too, but then nothing was calculated.
+    is_derived = words[:1] == ("DERIVED",) and "NONE" not in calculation
+    if "CURVED_MPR" in calculation or (is_derived and "DISTORTED" in calculation):
+        return "image along a curve"
     return ""
 
 

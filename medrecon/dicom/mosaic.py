@@ -16,7 +16,7 @@ import numpy as np
 
 from medrecon.dicom import tags
 from medrecon.dicom.attributes import Attributes
-from medrecon.dicom.geometry import plane
+from medrecon.dicom.consensus import plane
 from medrecon.dicom.slices import Slice, Tile
 from medrecon.dicom.walker import Header
 from medrecon.errors import GeometryError
@@ -51,14 +51,19 @@ def mosaic_slices(whole: Slice, header: Header) -> tuple[Slice, ...]:
     facts = csa_values(_csa_header(a))
     count = int(facts.get("NumberOfImagesInMosaic", (0.0,))[0])
     normal = np.asarray(facts.get("SliceNormalVector", ()), float)
-    step = a.number(tags.SPACING_BETWEEN_SLICES) or a.number(tags.SLICE_THICKNESS)
+    # Its sign would contradict the normal, and the thickness leaves out what lies between.
+    step = a.number(tags.SPACING_BETWEEN_SLICES) or 0.0
     p = whole.placement
-    if count < 1 or normal.shape != (3,) or not step:
-        raise GeometryError("a mosaic without the vendor's header; export it unmosaicked")
+    if count < 1 or normal.shape != (3,) or step <= 0:
+        raise GeometryError("a mosaic that does not say how its slices lie; export it unmosaicked")
     if p.position_mm is None or p.orientation is None or p.spacing_mm is None:
         raise GeometryError("a mosaic without position, orientation or pixel spacing")
     side = math.ceil(math.sqrt(count))
-    rows, columns = whole.pixels.rows // side, whole.pixels.columns // side
+    (rows, left), (columns, over) = (
+        divmod(n, side) for n in (whole.pixels.rows, whole.pixels.columns)
+    )
+    if left or over:
+        raise GeometryError(f"a mosaic that {side}×{side} tiles do not fill")
     row, column = plane(p.orientation)
     if abs(abs(normal @ np.cross(row, column)) - 1) > 1e-3:
         raise GeometryError("a mosaic whose slices do not follow their normal")

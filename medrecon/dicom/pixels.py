@@ -13,6 +13,9 @@ from medrecon.dicom.slices import PixelFormat, Scale
 Mask = npt.NDArray[np.bool_]
 INT16 = np.iinfo(np.int16)
 
+# Pixels stored as floating point numbers beyond this are no measurement; float32 ends at 3e38.
+LARGEST = 1e30
+
 # What stands in for padding in a CT: air, so that an edge toward it is one that a scanner
 # would have made. Any lower value would ring in a cubic interpolation.
 AIR_HU = -1000
@@ -61,8 +64,7 @@ class Transform:
 
 def transform(layout: PixelFormat, scale: Scale, *, is_ct: bool) -> Transform:
     """The slice's transformation; identity where no rescale is stated."""
-    slope = 1.0 if scale.slope is None else scale.slope
-    intercept = 0.0 if scale.intercept is None else scale.intercept
+    slope, intercept = scale.numbers
     if layout.padding is None:
         return Transform(layout, slope, intercept)
     ends = [slope * p + intercept for p in layout.padding]
@@ -81,9 +83,10 @@ def to_int16(words: npt.NDArray[np.uint16], t: Transform) -> Mask | None:
     TooWideError
         If a value does not fit. The words are then spoiled.
     """
+    beyond = _padding_beyond(words, t)
     _align(words, t.layout)
     stored: npt.NDArray[Any] = words.view(np.int16) if t.layout.signed else words
-    mask = _padding(stored, t)
+    mask = _padding(stored, t) if beyond is None else beyond
     slope, intercept = int(t.slope), int(t.intercept)
     low, high = (slope * s + intercept for s in t.stored_range)
     low, high = min(low, high), max(low, high)
@@ -104,14 +107,15 @@ def to_float32(stored: npt.NDArray[Any], t: Transform, out: npt.NDArray[np.float
     `stored` holds words as they lie in the file (it may be changed), or floats.
     """
     if stored.dtype.kind == "f":
-        undefined = ~np.isfinite(stored)
+        undefined = ~(np.abs(stored) <= LARGEST)
         np.copyto(stored, 0, where=undefined)
         mask = undefined if undefined.any() else None
     else:
+        beyond = _padding_beyond(stored, t)
         _align(stored, t.layout)
         if t.layout.signed:
             stored = stored.view(f"i{stored.dtype.itemsize}")
-        mask = _padding(stored, t)
+        mask = _padding(stored, t) if beyond is None else beyond
     np.copyto(out, stored.astype(np.float64) * t.slope + t.intercept, casting="same_kind")
     if mask is not None and t.fill is not None:
         out[mask] = t.fill
@@ -154,6 +158,22 @@ def _align(words: npt.NDArray[Any], layout: PixelFormat) -> None:
         np.right_shift(words, shift, out=words)
     if bits < width:
         np.bitwise_and(words, (1 << bits) - 1, out=words)
+
+
+def _padding_beyond(words: npt.NDArray[Any], t: Transform) -> Mask | None:
+    """Where whole words hold a padding value that BitsStored has no room for.
+
+    −2000 or −3024 in images of 12 bits: scanners write it into all 16, and its lower 12
+    bits alone would be dense bone.
+    """
+    ends, (low, high) = t.layout.padding, t.stored_range
+    if ends is None or words.dtype.itemsize != 2 or t.layout.high_bit + 1 != t.layout.bits_stored:
+        return None
+    if low <= ends[0] and ends[1] <= high:
+        return None
+    whole = words.view(np.int16) if t.layout.signed else words
+    mask = (whole >= ends[0]) & (whole <= ends[1])
+    return mask if mask.any() else None
 
 
 def _padding(stored: npt.NDArray[Any], t: Transform) -> Mask | None:

@@ -27,6 +27,8 @@ from medrecon.errors import (
     UsageError,
 )
 
+# 32-bit stored values times this stay within float32.
+LARGEST_SCALE = 1e20
 # Slices compared at a time: a series copied twice must not take its memory twice.
 TWINS_AT_ONCE = 16
 
@@ -298,6 +300,11 @@ def _transforms(slices: Sequence[Slice], series: Series) -> list[Transform]:
         )
     if any(s.scale.slope == 0 for s in slices):
         raise PixelDataError(f"a rescale slope of 0 in series {series.number}; values are lost")
+    if any(max(map(abs, s.scale.numbers)) > LARGEST_SCALE for s in slices):
+        raise PixelDataError(
+            f"a rescale slope or intercept over {LARGEST_SCALE:.0e} in series {series.number}; "
+            "no measured value is that large"
+        )
     if any(s.scale.lookup for s in slices):
         raise UnsupportedEncodingError(
             f"series {series.number} stores values through a lookup table; export it with "

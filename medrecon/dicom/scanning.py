@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medrecon.core import Modality
@@ -57,6 +57,24 @@ def scan(path: str | Path | Sequence[Path], *, limits: Limits | None = None) -> 
     return gathered.result()
 
 
+@dataclass
+class Parts:
+    """Files that are there of an image which was cut into several (PS3.3 C.7.6.16.2.2.4)."""
+
+    numbers: set[int] = field(default_factory=set)
+    total: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there should be: the stated total may be absent."""
+        return max(self.total, *self.numbers)
+
+    @property
+    def missing(self) -> int:
+        """How many are not there."""
+        return self.count - len(self.numbers - {0})
+
+
 class _Gathered:
     """Slices so far, and counts of the rest."""
 
@@ -66,6 +84,7 @@ class _Gathered:
         self.broken: Counter[str] = Counter()
         self.dicom_files = 0
         self.recurring = Recurring()
+        self.concatenations: dict[str, Parts] = {}
 
     def add(self, source: Source, limits: Limits) -> None:
         try:
@@ -94,14 +113,23 @@ class _Gathered:
             self._add_broken(error)
             return
         except GeometryError:
-            self.aside["mosaic without its vendor's header"] += 1
+            self.aside["mosaic that does not say how its slices lie"] += 1
             return
+        self._note_part(header)
         for s in slices:
             reason = reason_for_frame(s)
             if reason:
                 self.aside[reason] += 1
             else:
                 self.slices.append(with_modality(s))
+
+    def _note_part(self, header: Header) -> None:
+        a = Attributes(header.elements, big_endian=header.big_endian)
+        whole = a.text(tags.CONCATENATION)
+        if whole:
+            parts = self.concatenations.setdefault(whole, Parts())
+            parts.numbers.add(a.short(tags.CONCATENATION_NUMBER) or 0)
+            parts.total = max(parts.total, a.short(tags.CONCATENATION_TOTAL) or 0)
 
     def _add_broken(self, error: MalformedError) -> None:
         """Count a broken file, unless its header says that it is no slice anyway."""
@@ -126,10 +154,12 @@ class _Gathered:
         for nature in same_nature(self.slices):
             i = nature[0].identity
             group = groups.setdefault((i.study, i.series), len(groups))
+            parts = self.concatenations.get(i.concatenation)
             damaged = self.broken[""] + (self.broken[i.series] if i.series else 0)
             for flat in same_plane(nature):
                 for volume in contrasts(flat):
-                    yield _one_series(volume, group, damaged)
+                    series = _one_series(volume, group, damaged)
+                    yield series if parts is None or not parts.missing else _cut(series, parts)
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = []
@@ -140,6 +170,14 @@ class _Gathered:
         if self.broken:
             warnings.append(f"{sum(self.broken.values())} DICOM files are broken")
         return tuple(warnings)
+
+
+def _cut(series: Series, parts: Parts) -> Series:
+    error = GeometryError(
+        f"{parts.missing} of {parts.count} files are missing that together are one image (a "
+        "concatenation); copy the series again"
+    )
+    return replace(series, layouts=(), finding=refused(error, series.images))
 
 
 def _one_series(volume: Group, group: int, damaged: int) -> Series:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 
-from medrecon.dicom.geometry import SAME_PLANE, SAME_POSITION_MM, plane
+from medrecon.dicom.consensus import plane
+from medrecon.dicom.geometry import SAME_PLANE, SAME_POSITION_MM
 from medrecon.dicom.slices import Slice
 from medrecon.errors import GeometryError
 
@@ -18,11 +19,15 @@ MOST_PLANES = 200
 # what an image is (PS3.3 C.7.6.1.1.2), the further ones how it was made.
 TYPE_VALUES = 3
 
+# Seconds. No series takes twenty hours: times that far apart lie on both sides of midnight.
+ACROSS_MIDNIGHT = 20 * 3600.0
+DAY = 24 * 3600.0
+
 Group = list[Slice]
 
 
 def same_nature(slices: Iterable[Slice]) -> list[Group]:
-    """Slices that agree in series, frame of reference, kind, kernel and matrix.
+    """Slices that agree in patient, series, frame of reference, kind, kernel and matrix.
 
     Groups and their members come in an order that depends on content alone.
     """
@@ -59,25 +64,35 @@ def contrasts(slices: Group) -> list[Group]:
     """Volumes of different kind at the same positions: image type, echo, b-value, part.
 
     Slices that do not collide stay together whatever their kind: scanners change
-    the later values of Image Type inside one volume.
+    the later values of Image Type inside one volume. Echoes and b-values that alternate
+    from slice to slice are volumes whose positions differ.
     """
     for key in _CONTRASTS:
         parts = _split(slices, key)
+        if parts:
+            return [volume for part in parts for volume in contrasts(part)]
+    for key in _NEVER_WOVEN:
+        parts = _unwoven(slices, key)
         if parts:
             return [volume for part in parts for volume in contrasts(part)]
     return [slices]
 
 
 def moments(slices: Group) -> list[Group]:
-    """Volumes of one kind at the same positions, in order of time."""
-    for key in _MOMENTS:
+    """Volumes of one kind at the same positions, or between each other's, in order of time."""
+    keys = (*_MOMENTS, _clock(slices))
+    for key in keys:
         parts = _split(slices, key)
         if parts:
             return [volume for part in parts for volume in moments(part)]
-    for key in _MOMENTS:
+    for key in keys:
         parts = _ranks(slices, key)
         if parts:
             return parts
+    for key in _NEVER_WOVEN_TIMES:
+        parts = _unwoven(slices, key)
+        if parts:
+            return [volume for part in parts for volume in moments(part)]
     return [slices]
 
 
@@ -85,7 +100,7 @@ def _nature(s: Slice) -> Hashable:
     i, m = s.identity, s.meaning
     number = None if i.series else m.series_number
     return (
-        *(i.study, i.series, i.frame_of_reference, number, m.modality, m.sop_class),
+        *(i.patient, i.study, i.series, i.frame_of_reference, number, m.modality, m.sop_class),
         *(m.image_type[:TYPE_VALUES], m.kernel, m.stack, s.shape, s.pixels.samples),
     )
 
@@ -93,7 +108,7 @@ def _nature(s: Slice) -> Hashable:
 def _content(s: Slice) -> tuple[str | float, ...]:
     m, p, number = s.meaning, s.placement, s.identity.instance_number
     return (
-        *(s.identity.study, s.identity.series, s.identity.instance),
+        *(s.identity.study, s.identity.series, s.identity.instance, s.identity.patient),
         *(s.frame, -1 if s.tile is None else s.tile.row * 65536 + s.tile.column),
         *(p.position_mm or (0.0, 0.0, 0.0)),
         *(-1 if number is None else number, "\\".join(m.image_type)),
@@ -112,8 +127,46 @@ _MOMENTS: tuple[Key, ...] = (
     lambda s: s.moment.temporal,
     lambda s: s.moment.trigger,
     lambda s: s.moment.acquisition,
-    lambda s: s.moment.time,
 )
+_NEVER_WOVEN: tuple[Key, ...] = (lambda s: s.moment.echo, lambda s: s.moment.b_value)
+# Of an MR the acquisitions may well alternate: odd slices first, then the even ones.
+_NEVER_WOVEN_TIMES: tuple[Key, ...] = (
+    lambda s: s.moment.temporal,
+    lambda s: s.moment.acquisition if s.meaning.modality == "CT" else None,
+)
+
+
+def _clock(slices: Group) -> Key:
+    """Time of day, going on past midnight."""
+    times = [s.moment.time for s in slices if s.moment.time is not None]
+    late = bool(times) and max(times) - min(times) > ACROSS_MIDNIGHT
+
+    def time(s: Slice) -> float | None:
+        t = s.moment.time
+        return t + DAY if late and t is not None and t < DAY / 2 else t
+
+    return time
+
+
+def _unwoven(slices: Group, key: Key) -> list[Group] | None:
+    """Parts by the key's value, if each alone spans more than half of the whole stack.
+
+    Blocks of a scan that follow each other span less; parts that alternate, nearly all.
+    """
+    places = _places(slices)
+    parts: dict[float | str, list[int]] = defaultdict(list)
+    for n, s in enumerate(slices):
+        value = key(s)
+        if value is None:
+            return None
+        parts[value].append(n)
+    if len(parts) < 2:
+        return None
+    for part in parts.values():
+        own = [places[n] for n in part]
+        if len(own) < 3 or 2 * (max(own) - min(own)) <= max(places):
+            return None
+    return [[slices[n] for n in parts[value]] for value in sorted(parts, key=_sortable)]
 
 
 def _split(slices: Group, key: Key) -> list[Group] | None:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
+
 from medrecon.core import Modality
 from medrecon.dicom.geometry import SAME_PLANE, Finding, Kind, Layout
-from medrecon.dicom.slices import Meaning
+from medrecon.dicom.slices import Meaning, Slice
 from medrecon.dicom.vocabulary import known_body_part, sharpness
 from medrecon.errors import (
     GeometryError,
@@ -200,19 +202,44 @@ def _refuse_mixed(scan: Scan, best: Series) -> None:
 
 
 def _refuse_strays(scan: Scan, best: Series) -> None:
-    """A slice or two that share the series but not its grid: the volume may lack them."""
+    """Slices that share the series but not its grid, and that the volume lacks without them."""
     strays = [
         s
         for s in scan.series
-        if s.group == best.group and s is not best and s.images < FEWEST_SLICES
+        if s.group == best.group and s is not best and (s.images < FEWEST_SLICES or _lacks(best, s))
     ]
     if strays:
         count = sum(s.images for s in strays)
         raise GeometryError(
             f"{count} slice(s) of series {best.number} differ from its {best.images} others in "
-            "matrix, pixel spacing, kind, kernel or frame of reference; export the series again "
-            f"or leave them out with --series {best.number}"
+            "matrix, pixel spacing, kind, kernel, patient or frame of reference; export the series "
+            f"again or leave them out with --series {best.number}"
         )
+
+
+def _lacks(best: Series, part: Series) -> bool:
+    """Whether a part of the same series goes on where the best one ends, or fills it up.
+
+    Slices at the best one's own positions, or inside it with another thickness, kernel, echo
+    or b-value, are a volume of their own.
+    """
+    if not (best.layouts and part.layouts and _parallel(best, part)):
+        return False
+    a, b = best.layouts[0], part.layouts[0]
+    own, other = (layout.positions_mm @ a.normal for layout in (a, b))
+    shared = min(own.max(), other.max()) - max(own.min(), other.min())
+    if shared < 0.5 * np.ptp(other):
+        return True
+    apart = np.abs(other[:, None] - own).min(axis=1) > 0.1 * best.finding.smallest_step_mm
+    return bool(apart.mean() > 0.5) and _made_alike(a.slices[0], b.slices[0])
+
+
+def _made_alike(a: Slice, b: Slice) -> bool:
+    one, two = (
+        (s.placement.thickness_mm, s.meaning.kernel, s.moment.echo, s.moment.b_value)
+        for s in (a, b)
+    )
+    return one == two
 
 
 def _parallel(a: Series, b: Series) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -47,13 +48,19 @@ class PixelFormat:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells files of different series apart. Never shown, never written."""
+    """What tells files of different series apart. Never shown, never written.
+
+    `patient` is a digest of Patient ID; `concatenation` the UID that the files of one
+    image share which was cut into several (PS3.3 C.7.6.16.2.2.4).
+    """
 
     study: str
     series: str
     frame_of_reference: str
     instance: str
     instance_number: int | None = None
+    patient: str = ""
+    concatenation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,12 @@ class Scale:
     is_unreadable: bool = False
 
     @property
+    def numbers(self) -> tuple[float, float]:
+        """Slope and intercept; 1 and 0 where they are not stated."""
+        slope, intercept = self.slope, self.intercept
+        return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+
+    @property
     def is_stated(self) -> bool:
         """Whether both numbers are there."""
         return self.slope is not None and self.intercept is not None
@@ -95,7 +108,8 @@ class Meaning:
     """What kind of image it is, in the standard's own words.
 
     `stack` tells the stacks of a multi-frame object apart; `units` is the UCUM code of
-    its real-world value map, where there is one.
+    its real-world value map, where there is one; `calculation` holds how the pixels were
+    made from a volume, if they were (PS3.3 C.8.16.2.1.2 and C.8.16.2.1.3).
     """
 
     modality: str
@@ -110,6 +124,7 @@ class Meaning:
     units: str = ""
     nominal_tilt_degrees: float = 0.0
     burned_in: bool = False
+    calculation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +223,8 @@ def identity(a: Attributes) -> Identity:
         a.text(tags.FRAME_OF_REFERENCE),
         a.text(tags.SOP_INSTANCE),
         a.integer(tags.INSTANCE_NUMBER),
+        _digest(a.text(tags.PATIENT_ID)),
+        a.text(tags.CONCATENATION),
     )
 
 
@@ -258,6 +275,7 @@ def meaning(a: Attributes) -> Meaning:
         units=_real_world_units(a),
         nominal_tilt_degrees=a.number(tags.GANTRY_TILT) or 0.0,
         burned_in=a.text(tags.BURNED_IN).upper() == "YES",
+        calculation=a.words(tags.VOLUMETRIC_PROPERTIES) + a.words(tags.CALCULATION_TECHNIQUE),
     )
 
 
@@ -313,6 +331,11 @@ def _real_world_units(a: Attributes) -> str:
             code = Attributes(unit).text(tags.CODE_VALUE)
             return code if _UCUM.fullmatch(code) else ""
     return ""
+
+
+def _digest(identifier: str) -> str:
+    """What tells one identifier from another and cannot be read back; empty if absent."""
+    return hashlib.sha256(identifier.encode()).hexdigest()[:16] if identifier else ""
 
 
 def _six(v: tuple[float, ...]) -> Six:

@@ -21,6 +21,9 @@ _OPEN_FLAGS = (
     | getattr(os, "O_BINARY", 0)
 )
 
+# Bytes that may follow the pixels in a file: read too, so that its checksum is reached.
+AFTER_PIXELS = 1 << 16
+
 
 class Source(Protocol):
     """Bytes that can be read from any offset."""
@@ -136,6 +139,63 @@ class InflatedSource:
     def read_into(self, offset: int, target: memoryview) -> None:
         """Fill `target` from the inflated data set."""
         target[:] = self.read(offset, len(target))
+
+
+@dataclass(frozen=True, slots=True)
+class GzipSource:
+    """A file that was compressed as a whole (RFC 1952), checked against its CRC when read.
+
+    `size` is what the last four bytes state, held to the caller's bound.
+    """
+
+    outer: Source
+    size: int
+
+    @property
+    def is_random_access(self) -> bool:
+        """Reading a part costs reading all."""
+        return False
+
+    def head(self, count: int) -> bytes:
+        """The first bytes of the file inside."""
+        # Deflate never grows by more than 5 bytes a block; a name may stand before it.
+        raw = self.outer.read(0, min(self.outer.size, count + count // 1000 + 4096))
+        return self._inflate(raw, min(count, self.size))[0]
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset`."""
+        if offset + count > self.size:
+            raise short_of(self.size - offset, count)
+        asked = offset + count + AFTER_PIXELS
+        whole, is_whole = self._inflate(self.outer.read(0, self.outer.size), asked)
+        if len(whole) < asked and not is_whole:
+            raise PixelDataError("a gzip file is cut short; copy it again")
+        if len(whole) < offset + count:
+            raise short_of(len(whole) - offset, count)
+        return whole[offset : offset + count]
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from the file inside."""
+        target[:] = self.read(offset, len(target))
+
+    def _inflate(self, raw: bytes, count: int) -> tuple[bytes, bool]:
+        """At most `count` bytes, and whether they are all, with the right CRC."""
+        unpacked = zlib.decompressobj(wbits=31)
+        try:
+            return unpacked.decompress(raw, count), unpacked.eof
+        except zlib.error as error:
+            raise PixelDataError("a gzip file is damaged; copy it again") from error
+
+
+def is_gzip(head: bytes) -> bool:
+    """Whether the bytes begin as a gzip file does."""
+    return head[:3] == b"\x1f\x8b\x08"
+
+
+def gunzipped(source: Source, largest: int) -> GzipSource:
+    """The file inside a gzip file; no more than `largest` bytes of it are ever unpacked."""
+    stated = int.from_bytes(source.read(max(0, source.size - 4), min(source.size, 4)), "little")
+    return GzipSource(source, min(stated, largest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The attributes that reading needs, by tag (PS3.6). Nothing else leaves a header.
 
 No attribute that names a patient, a person, an institution or a date is here, except
-acquisition and content times, which tell the volumes of a 4-D series apart and are
-never shown.
+acquisition and content times, which tell the volumes of a 4-D series apart, and Patient
+ID, of which only a digest is kept, to tell two patients' slices apart. Neither is shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ ACQUISITION_TIME: Final = 0x00080032
 CONTENT_TIME: Final = 0x00080033
 MODALITY: Final = 0x00080060
 FRAME_TYPE: Final = 0x00089007
+VOLUMETRIC_PROPERTIES: Final = 0x00089206
+CALCULATION_TECHNIQUE: Final = 0x00089207
 COMPLEX_COMPONENT: Final = 0x00089208
+
+PATIENT_ID: Final = 0x00100020
 
 BODY_PART: Final = 0x00180015
 SLICE_THICKNESS: Final = 0x00180050
@@ -48,6 +52,9 @@ STACK_ID: Final = 0x00209056
 IN_STACK_POSITION: Final = 0x00209057
 TEMPORAL_INDEX: Final = 0x00209128
 DIMENSION_VALUES: Final = 0x00209157
+CONCATENATION: Final = 0x00209161
+CONCATENATION_NUMBER: Final = 0x00209162
+CONCATENATION_TOTAL: Final = 0x00209163
 FRAME_LATERALITY: Final = 0x00209072
 NOMINAL_CARDIAC_PHASE: Final = 0x00209241
 TRIGGER_DELAY: Final = 0x00209153

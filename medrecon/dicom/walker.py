@@ -54,7 +54,8 @@ class MalformedError(Exception):
 class PixelElement:
     """Where the pixel data lie in the file, before any decoding.
 
-    `offsets` is the Extended Offset Table (7FE0,0001), if there is one.
+    `offsets` is the Extended Offset Table (7FE0,0001), if there is one; `in_words` says that
+    the bytes lie in 16-bit words (VR OW), which big endian swaps also for 8-bit pixels.
     """
 
     tag: int
@@ -62,6 +63,7 @@ class PixelElement:
     length: int
     encapsulated: bool
     offsets: tuple[int, ...] = ()
+    in_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class _Walker:
             if tag in pixel_tags:
                 if length == UNDEFINED:
                     return PixelElement(tag, value, self.size - value, True, _offsets(elements))
-                return PixelElement(tag, value, length, False)
+                return PixelElement(tag, value, length, False, in_words=vr == b"OW")
             if tag < last and tag >> 16 < 8:
                 raise MalformedError("elements out of order")
             last = tag
@@ -244,7 +246,9 @@ class _Walker:
                 continue
             end = value + length
             if tag in wanted:
-                elements[tag] = self.take(value, end)
+                found = self.take(value, end)
+                if elements.setdefault(tag, found) != found:
+                    raise MalformedError("an attribute stands twice, with two values")
             elif end > self.size:
                 raise MalformedError("an element past the end of the file")
             position = end

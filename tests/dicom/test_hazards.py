@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import hazards_files
+import hazards_meant
+import hazards_mixed
 import hazards_series
 import hazards_stored
 import numpy as np
@@ -17,7 +19,7 @@ from medrecon.dicom import Decoder, choose, read, scan
 from medrecon.errors import MedreconError
 from medrecon.resampling import stack_geometry, stack_onto
 
-SUITES = (hazards_series, hazards_stored, hazards_files)
+SUITES = (hazards_series, hazards_stored, hazards_files, hazards_mixed, hazards_meant)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def load(hazard: Hazard, folder: Path, decoder: Decoder) -> Volume:
     return image
 
 
-def test_there_are_at_least_45_hazards() -> None:
-    assert len(HAZARDS) >= 45
+def test_there_are_at_least_150_hazards() -> None:
+    assert len(HAZARDS) >= 150
     assert len({h.name for h in HAZARDS}) == len(HAZARDS)
 
 

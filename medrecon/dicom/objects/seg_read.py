@@ -18,7 +18,8 @@ from pydicom.uid import (
 
 from medrecon.core import Geometry, Label
 from medrecon.core.geometry import Triple
-from medrecon.dicom.geometry import SAME_PLANE, plane
+from medrecon.dicom.consensus import plane
+from medrecon.dicom.geometry import SAME_PLANE
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.objects.colour import srgb_from_cielab
 from medrecon.dicom.objects.naming import distinct_names, safe_name
