@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medrecon.errors import MedreconError
     from medrecon.face import extract_surfaces, resample, segment, write_mesh
     from medrecon.pipeline import reconstruct
+    from medrecon.recipes.view import notebook_scene
 
 _HOME = {
     "Geometry": "medrecon.core",
@@ -29,6 +30,7 @@ _HOME = {
     "SoftField": "medrecon.core",
     "Volume": "medrecon.core",
     "extract_surfaces": "medrecon.face",
+    "notebook_scene": "medrecon.recipes.view",
     "read": "medrecon.dicom",
     "reconstruct": "medrecon.pipeline",
     "resample": "medrecon.face",
@@ -47,6 +49,7 @@ __all__ = [
     "SoftField",
     "Volume",
     "extract_surfaces",
+    "notebook_scene",
     "read",
     "reconstruct",
     "resample",

@@ -49,9 +49,10 @@ def view(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Look at a run, meshes, an image: turn, cut, measure, compare. h shows the keys."""
+    """Look at a run, meshes, an image: turn, cut, measure, grow, compare. h: keys."""
     from medrecon.options import LoadOptions
     from medrecon.recipes import view as viewer
+    from medrecon_cli.road import new_folder
 
     load = LoadOptions(series=series, modality=opt.modality_of(modality))
     content = viewer.collect(sources, errors=errors, load=load)
@@ -65,7 +66,15 @@ def view(
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         raise RenderingError("no display here; pass --offscreen FILE.png or --offscreen FILE.html")
     here = Path.cwd()
-    viewer.show(content, view_file=file, pictures=here, restore=restore, keys=pressed, size=pixels)
+    viewer.show(
+        content,
+        view_file=file,
+        pictures=here,
+        restore=restore,
+        keys=pressed,
+        size=pixels,
+        grow=viewer.place_to_grow(sources, new_folder(), load=load),
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

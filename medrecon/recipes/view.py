@@ -21,6 +21,7 @@ from medrecon.quality.deviation import (
     deviation_from_mesh,
     uncertainty_of_place,
 )
+from medrecon.recipes.growing_live import GROWN_FOLDER, PROGRAM, Place
 from medrecon.recorder import Recorder
 from medrecon.resampling import resample_volume
 from medrecon.view.content import Content, Shown, Values, content_of
@@ -89,7 +90,7 @@ def collect(
     volume = _image(images, runs, load or LoadOptions())
     shown: tuple[Shown, ...] = ()
     if runs or meshes:
-        own = runs[0].meshes() if runs else ()
+        own = (*runs[0].meshes(), *_grown(runs[0])) if runs else ()
         values = _errors_of(runs[0], own) if runs and errors else {}
         shown = (Shown("", (*own, *meshes), values),)
     return content_of(shown, None if volume is None else _for_display(volume))
@@ -103,15 +104,38 @@ def show(
     restore: bool = False,
     keys: tuple[str, ...] = (),
     size: tuple[int, int] = (1600, 1000),
+    grow: Place | None = None,
 ) -> None:
     """Open the window, and wait until it is closed.
+
+    Structures are grown in the image of `grow` (`place_to_grow`) and written there.
 
     Raises
     ------
     RenderingError
         If there is no display or no OpenGL.
     """
-    open_viewer(content, Request(str(view_file), str(pictures), restore, keys, None, size))
+    plain = None if grow is None else grow.as_plain()
+    request = Request(str(view_file), str(pictures), restore, keys, None, size, plain)
+    open_viewer(content, request, program=PROGRAM)
+
+
+def place_to_grow(
+    sources: Sequence[Path], output: Path, *, load: LoadOptions | None = None
+) -> Place | None:
+    """Where a viewer of these sources can grow structures; None where there is no one image.
+
+    In a run they are written below it, in `grown/`; of a scan below `output`.
+    """
+    runs = [s for s in sources if (s / RUN_FILE).is_file()]
+    images = [s for s in sources if not _is_mesh(s) and s not in runs]
+    if len(images) == 1:
+        return Place(
+            images[0], runs[0] / GROWN_FOLDER if len(runs) == 1 else output, load or LoadOptions()
+        )
+    if len(runs) == 1 and not images:
+        return Place(runs[0], runs[0] / GROWN_FOLDER)
+    return None
 
 
 def draw(
@@ -155,11 +179,26 @@ def write_page(content: Content, path: Path) -> None:
 
 
 def notebook_scene(*sources: Path | str, height: int = 820) -> NotebookScene:
-    """The sources in a notebook's cell.
+    """The sources in a notebook's cell: turned, toggled, cut and scrolled there.
 
-    Examples
-    --------
-    >>> notebook_scene("out/torso")  # doctest: +SKIP
+    Parameters
+    ----------
+    *sources : Path or str
+        A run folder, mesh files, and at most one image, as `medrecon view` takes them.
+    height : int
+        Pixels.
+
+    Returns
+    -------
+    NotebookScene
+        Shows itself; `page` is the HTML page, which asks no network.
+
+    Raises
+    ------
+    UsageError
+        If there is more than one run or image.
+    MedreconError
+        As the readers do.
     """
     return NotebookScene(_page(collect([Path(s) for s in sources])), height)
 
@@ -171,6 +210,19 @@ def _page(content: Content) -> str:
         raise UsageError("a page shows one run; draw two runs into a .png")
     meshes = content.runs[0].meshes if content.runs else ()
     return scene_page(meshes, content.volume)
+
+
+def _grown(run: OpenedRun) -> tuple[Mesh, ...]:
+    """Structures that were grown in the run's image since, each from its own folder."""
+    folders = sorted(f.parent for f in (run.folder / GROWN_FOLDER).glob(f"*/{RUN_FILE}"))
+    taken = {m.label.name for m in run.meshes()}
+    found = []
+    for folder in folders:
+        for mesh in open_run(folder).meshes():
+            name = mesh.label.name if mesh.label.name not in taken else folder.name
+            taken.add(name)
+            found.append(replace(mesh, label=replace(mesh.label, name=name)))
+    return tuple(found)
 
 
 def _is_mesh(source: Path) -> bool:

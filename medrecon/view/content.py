@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Geometry, Label, Mesh, Volume
+from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, Volume
 from medrecon.core.looks import opacity_of
 from medrecon.core.windows import Window, windows_of
 from medrecon.view.state import Facts, Point
@@ -71,6 +71,14 @@ class Content:
             high_mm=high,
         )
 
+    @property
+    def is_hounsfield(self) -> bool:
+        """Whether the image's values are proven to be HU."""
+        if self.volume is None:
+            return False
+        known = self.volume.acquisition
+        return known.modality is Modality.CT and known.hu is HuStatus.VERIFIED
+
     def _box(self) -> tuple[Point, Point]:
         corners = [m.bounds_mm for r in self.runs for m in r.meshes]
         if not corners and self.volume is not None:
@@ -105,6 +113,7 @@ def hand_over(content: Content, folder: Path) -> None:
         scene["volume"] = {
             "affine": geometry.affine_lps.tolist(),
             "windows": [[w.name, w.low, w.high] for w in content.windows],
+            "hounsfield": content.is_hounsfield,
         }
     (folder / "content.json").write_text(json.dumps(scene), "utf-8")
 
@@ -118,7 +127,9 @@ def take_over(folder: Path) -> Content:
     array = np.load(folder / "volume.npy", mmap_mode="r")
     geometry = Geometry.from_affine(scene["volume"]["affine"], array.shape)
     windows = tuple(Window(name, low, high) for name, low, high in scene["volume"]["windows"])
-    return Content(runs, Volume(array, geometry), windows)
+    known = Acquisition(Modality.CT, HuStatus.VERIFIED) if scene["volume"]["hounsfield"] else None
+    volume = Volume(array, geometry, known) if known else Volume(array, geometry)
+    return Content(runs, volume, windows)
 
 
 def _shown(folder: Path, run: int, row: Mapping[str, Any]) -> Shown:

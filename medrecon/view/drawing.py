@@ -11,6 +11,8 @@ from vtkmodules.vtkRenderingCore import vtkImageProperty, vtkImageSlice, vtkRend
 from medrecon.core import Volume
 from medrecon.view.clipping import clipping_planes
 from medrecon.view.content import Content, Shown
+from medrecon.view.cursor import Cursor
+from medrecon.view.grown_layer import GrownLayer
 from medrecon.view.image_planes import Outline, image_data, image_slice, slice_plane
 from medrecon.view.keys import camera_from
 from medrecon.view.marks import Marks
@@ -96,10 +98,15 @@ class Drawing:
         self._camera: Camera | None = None
         self._look = vtkImageProperty()
         self.panels: list[Panel] = []
+        self.cursor: Cursor | None = None
+        self.grown: GrownLayer | None = None
         self._outlines: dict[int, list[Outline]] = {}
         self._slices: list[vtkImageSlice] = []
         if content.volume is not None:
             self._add_image(content.volume, renderers[runs:])
+            first = self.scenes[0].renderer
+            self.cursor = Cursor(first, content)
+            self.grown = GrownLayer(first, self.panels, content.volume)
         for scene in self.scenes:
             scene.renderer.AddObserver("StartEvent", lambda *_, s=scene: s.marks.refresh())
 

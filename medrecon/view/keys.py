@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from medrecon.view.growing import GROW_KEYS
 from medrecon.view.state import (
     Camera,
     Cut,
@@ -273,4 +274,4 @@ def help_lines() -> list[tuple[str, str]]:
         written = {"A": "A P L R S I", "1": "1 … 5"}.get(key.keysym, key.written)
         words = {"A": "look from that side of the patient", "1": "window presets"}
         lines.append((written, words.get(key.keysym, key.help)))
-    return lines + [(written, words) for _, written, words in SESSION_KEYS]
+    return [*lines, *GROW_KEYS, *((written, words) for _, written, words in SESSION_KEYS)]

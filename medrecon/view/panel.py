@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkRenderingCore import vtkImageProperty, vtkRenderer
 
 from medrecon.core import Volume
 from medrecon.view.image_planes import image_slice
 from medrecon.view.marks import Marks, text
+from medrecon.view.state import Point
 from medrecon.view.style import PALE
 
 NAMES = ("sagittal", "coronal", "axial")
@@ -49,6 +51,26 @@ class Panel:
         self._title.GetTextProperty().SetJustificationToLeft()
         renderer.AddViewProp(self._title)
 
+    @property
+    def towards(self) -> npt.NDArray[np.float64]:
+        """Unit vector along which the camera looks, LPS."""
+        axes = np.asarray(self._volume.geometry.direction)
+        return np.asarray(axes[:, self.axis] * TOWARDS[self.axis])
+
+    def point_at(self, x: float, y: float, index: int) -> Point | None:
+        """The point of a slice under a pixel of the window, LPS mm; None beside the image."""
+        self.renderer.SetDisplayPoint(x + 0.5, y + 0.5, 0.0)
+        self.renderer.DisplayToWorld()
+        seen = np.asarray(self.renderer.GetWorldPoint()[:3])
+        geometry = self._volume.geometry
+        place = geometry.index_from_mm([seen])[0]
+        # The camera looks along an axis of the grid: the others stay as they are.
+        place[self.axis] = index
+        if (place < -0.5).any() or (place > np.asarray(geometry.shape) - 0.5).any():
+            return None
+        a, b, c = geometry.mm_from_index([place])[0].tolist()
+        return a, b, c
+
     def go(self, index: int, chosen: bool) -> None:
         """Show a slice; the one that keys move is marked."""
         self.picture.GetMapper().SetSliceNumber(index)
@@ -63,7 +85,7 @@ class Panel:
     def _aim(self) -> None:
         geometry = self._volume.geometry
         axes = np.asarray(geometry.direction)
-        towards = axes[:, self.axis] * TOWARDS[self.axis]
+        towards = self.towards
         up_axis, sign = _UP[self.axis]
         up = axes[:, up_axis] * sign
         middle = geometry.mm_from_index([(np.asarray(geometry.shape) - 1) / 2])[0]

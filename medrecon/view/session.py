@@ -12,7 +12,10 @@ from vtkmodules.vtkRenderingCore import vtkCellPicker, vtkRenderer, vtkWindowToI
 from medrecon.errors import MedreconError
 from medrecon.view.content import Content
 from medrecon.view.drawing import Drawing
+from medrecon.view.growing import Growing
 from medrecon.view.keys import press
+from medrecon.view.pointing import Grower
+from medrecon.view.slice_mouse import SliceMouse
 from medrecon.view.state import (
     Layout,
     Measuring,
@@ -43,6 +46,8 @@ class Session:
     state : ViewState, optional
         To begin with.
     offscreen : bool
+    grower : Grower, optional
+        What makes structures of clicks; without it, or without an image, none are made.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class Session:
         state: ViewState | None = None,
         offscreen: bool = False,
         size: tuple[int, int] = SIZE,
+        grower: Grower | None = None,
     ) -> None:
         self.drawing = Drawing(content, size=size, offscreen=offscreen)
+        self.growing: Growing | None = None
+        if grower is not None and content.volume is not None and self.drawing.panels:
+            self.growing = Growing(grower, content.volume.geometry)
         self.state = state or first_state(content.facts)
         self.view_file, self._pictures = view_file, pictures
         self._pressed: tuple[int, int] | None = None
@@ -83,12 +92,17 @@ class Session:
         style.AddObserver("EndInteractionEvent", lambda *_: self._up())
         interactor.AddObserver("ConfigureEvent", lambda *_: self.show(self.state))
         self._add_sliders()
+        self._mouse = SliceMouse(self, interactor)
+        if self.growing is not None:
+            self._mouse.start()
 
     def key(self, keysym: str | None) -> None:
         """Do what a key says."""
         if not keysym:
             return
-        state = replace(self.state, camera=self.drawing.camera())
+        state = self._now()
+        if self._grow_key(keysym):
+            return
         actions = {"p": self._picture, "w": self._save, "e": self._restore, "Return": self._cross}
         if keysym in ("q", "Escape"):
             self.close()
@@ -116,10 +130,58 @@ class Session:
 
     def show(self, state: ViewState) -> None:
         """Draw a state."""
+        if self.growing is not None and (words := self.growing.words):
+            state = replace(state, message=state.message or words)
         self.state = state
         self.drawing.apply(state)
+        self.cursor_at(self.drawing.slice_point(state))
+        if self.growing is not None and self.drawing.grown is not None:
+            at_work = self.growing
+            self.drawing.grown.show(state, at_work.now, at_work.grown, inside=at_work.drawn_inside)
         self._set_sliders()
         self.drawing.render()
+
+    def cursor_at(self, point: Point | None) -> None:
+        """Write where a point of a slice is, and its value; drawn with the next picture."""
+        if self.drawing.cursor is not None and point is not None:
+            self.drawing.cursor.show(point)
+
+    def grow_drag(self, point: Point) -> None:
+        """The mouse draws on a slice."""
+        if self.growing is not None:
+            self.growing.drag(point)
+            self._grow_show()
+
+    def grow_release(self, axis: int) -> None:
+        """The mouse has drawn on a slice: the slices go through what was clicked."""
+        if self.growing is not None:
+            drawn = self.growing.now.path
+            self.growing.release(axis)
+            self._grow_show()
+            if len(drawn) == 1:
+                self.show(self._slices_through(self._now(), drawn[0]))
+
+    def poll(self) -> bool:
+        """Show what was grown meanwhile; whether there was anything."""
+        changed = self.growing is not None and self.growing.poll()
+        if changed:
+            self._grow_show()
+        return changed
+
+    def _grow_key(self, keysym: str) -> bool:
+        if self.growing is None:
+            return False
+        was_on = self.growing.now.on
+        if not self.growing.key(keysym, self.drawing.slice_point(self.state)):
+            return False
+        state = replace(self._now(), message="")
+        if self.growing.now.on and not was_on:
+            state = replace(state, layout=Layout.FOUR, measuring=Measuring.OFF)
+        self.show(state)
+        return True
+
+    def _grow_show(self) -> None:
+        self.show(replace(self._now(), message=""))
 
     def picture(self, path: Path) -> None:
         """Write what the window shows as PNG."""
@@ -178,12 +240,9 @@ class Session:
     def _down(self) -> None:
         """In a panel a press is a click, and turns nothing."""
         x, y = self.drawing.plotter.interactor.GetEventPosition()
-        renderer = self.drawing.renderer_at(x, y)
-        in_panel = any(renderer is panel.renderer for panel in self.drawing.panels)
+        in_panel = self._mouse.press(x, y)
         self._down_command.SetAbortFlag(in_panel)
         self._pressed = None if in_panel else (x, y)
-        if in_panel:
-            self.click(x, y)
 
     def _up(self) -> None:
         """A press and a release at one place are a click."""

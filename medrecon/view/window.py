@@ -10,12 +10,15 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from medrecon.errors import RenderingError
 from medrecon.view.content import Content, hand_over, take_over
+from medrecon.view.pointing import Grower
 
 NO_WINDOW = (
     "the viewer could not draw: OpenGL is missing or broken, or there is no display; on "
@@ -23,6 +26,8 @@ NO_WINDOW = (
     "--offscreen FILE.png"
 )
 _REQUEST = "request.json"
+PROGRAM = "medrecon.view.window"
+MakeGrower = Callable[[Mapping[str, Any]], Grower]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Request:
     offscreen : str or None
         Write this PNG and end; None opens a window.
     size : tuple of int
+    growing : mapping or None
+        What the program that is run makes its `Grower` of.
     """
 
     view_file: str
@@ -50,10 +57,18 @@ class Request:
     keys: tuple[str, ...] = ()
     offscreen: str | None = None
     size: tuple[int, int] = (1600, 1000)
+    growing: Mapping[str, Any] | None = None
 
 
-def open_viewer(content: Content, request: Request) -> None:
+def open_viewer(content: Content, request: Request, *, program: str = PROGRAM) -> None:
     """Show the content in a child process, and wait until it is done.
+
+    Parameters
+    ----------
+    content : Content
+    request : Request
+    program : str
+        The module that is run: one that ends in `run_child`.
 
     Raises
     ------
@@ -67,7 +82,7 @@ def open_viewer(content: Content, request: Request) -> None:
         hand_over(content, folder)
         row = {k: getattr(request, k) for k in Request.__dataclass_fields__}
         (folder / _REQUEST).write_text(json.dumps(row), "utf-8")
-        command = [sys.executable, "-m", "medrecon.view.window", str(folder)]
+        command = [sys.executable, "-m", program, str(folder)]
         done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
         raise RenderingError(NO_WINDOW)
@@ -75,7 +90,8 @@ def open_viewer(content: Content, request: Request) -> None:
         raise RenderingError(NO_WINDOW)
 
 
-def _child(folder: Path) -> None:
+def run_child(folder: Path, make_grower: MakeGrower | None = None) -> None:
+    """Draw what `open_viewer` has put into a folder; structures are grown by that grower."""
     from medrecon.view.session import Session
     from medrecon.view.state_file import load_view
 
@@ -90,6 +106,7 @@ def _child(folder: Path) -> None:
         state=load_view(view_file, content.facts) if request.restore else None,
         offscreen=request.offscreen is not None,
         size=request.size,
+        grower=make_grower(request.growing) if make_grower and request.growing else None,
     )
     for key in request.keys:
         session.press(key)
@@ -104,4 +121,4 @@ def _child(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _child(Path(sys.argv[1]))
+    run_child(Path(sys.argv[1]))

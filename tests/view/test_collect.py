@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import trimesh
 
+import medrecon as mr
 from medrecon.core import Label, Mesh
 from medrecon.errors import DamagedInputError, UsageError
 from medrecon.files.stl import save_stl
 from medrecon.recipes.report import render_report
-from medrecon.recipes.view import collect, draw, notebook_scene
+from medrecon.recipes.view import collect, draw
 
 
 def ball(offset_mm: float = 0.0) -> Mesh:
@@ -92,10 +93,11 @@ def test_three_runs_are_refused(tmp_path):
 
 
 def test_a_notebook_shows_the_scene_in_a_frame_of_its_own(tmp_path):
-    shown = notebook_scene(make_run(tmp_path / "a"))._repr_html_()
+    shown = mr.notebook_scene(make_run(tmp_path / "a"))._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
     assert "medrecon scene" in shown
     assert "<script" not in shown
+    assert mr.notebook_scene(str(tmp_path / "a"), height=300).height == 300
 
 
 def test_a_picture_of_another_kind_is_refused(tmp_path):
