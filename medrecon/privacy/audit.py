@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from medrecon.privacy import containers
+from medrecon.privacy import approvals, containers, scenes
 from medrecon.privacy.finding import Finding, Kind
 from medrecon.privacy.page import Page
 from medrecon.privacy.vocabulary import (
@@ -34,6 +34,7 @@ from medrecon.privacy.vocabulary import (
 
 Seen = containers.Seen
 Reader = Callable[[bytes, "_Allowed"], Iterator[Seen]]
+Apart = Callable[[bytes], tuple[list[Seen], list[containers.Text]]]
 
 DICOM_MAGIC = b"DICM"
 NRRD_END = b"\n\n"
@@ -99,7 +100,10 @@ def _audit_file(path: Path, allowed: _Allowed) -> Iterator[Seen]:
     if content[128:132] == DICOM_MAGIC:
         yield "file", Kind.IDENTITY, ""
         return
-    reader = _reader(path.name.lower())
+    if path.name.lower().endswith(".bin"):
+        reader: Reader | None = lambda *_: scenes.gltf_numbers(path)
+    else:
+        reader = _reader(path.name.lower())
     if reader is None:
         if content:
             yield "file", Kind.UNKNOWN, ""
@@ -108,7 +112,7 @@ def _audit_file(path: Path, allowed: _Allowed) -> Iterator[Seen]:
         yield from reader(content, allowed)
     except (
         ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile,
-        ElementTree.ParseError,
+        ElementTree.ParseError, AttributeError, TypeError, NotImplementedError,
     ) as error:  # fmt: skip
         yield "file", Kind.STRUCTURE, f"cannot be taken apart: {type(error).__name__}"
 
@@ -168,9 +172,13 @@ def _numbers_and_text(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
 
 def _page(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
     page = Page(content.decode("utf-8"))
+    before = ""
     for place, text in page.texts:
-        if text.strip() not in licence_texts():
+        # The day of an approval.
+        signed = place == "<dd>" and before == "date" and approvals.is_day(text)
+        if text.strip() not in licence_texts() and not signed:
             yield from allowed.text(place, text)
+        before = text.strip()
     for code in page.code:
         yield from allowed.code(code)
     for tree in page.trees:
@@ -211,11 +219,16 @@ def _stl(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
     yield from containers.stl(content)
 
 
-def _threemf(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
-    seen, texts = containers.threemf(content)
-    yield from seen
-    for place, text in texts:
-        yield from allowed.text(place, text)
+def _in_words(taken_apart: Apart) -> Reader:
+    """A reader of a format that comes apart into findings and texts."""
+
+    def read(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
+        seen, texts = taken_apart(content)
+        yield from seen
+        for place, text in texts:
+            yield from allowed.text(place, text)
+
+    return read
 
 
 def _glb(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
@@ -239,6 +252,7 @@ def _key(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
 
 
 READERS: dict[str, Reader] = {
+    "approval.json": _in_words(approvals.approval),
     ".nii.gz": _nifti_gz,
     ".nii": _nifti,
     ".json": _json,
@@ -247,7 +261,9 @@ READERS: dict[str, Reader] = {
     ".png": _png,
     ".nrrd": _nrrd,
     ".stl": _stl,
-    ".3mf": _threemf,
+    ".3mf": _in_words(containers.threemf),
+    ".vtp": _in_words(scenes.vtp),
+    ".usdz": _in_words(scenes.usdz),
     ".glb": _glb,
     ".gltf": _json,
     ".ply": _ply,

@@ -142,6 +142,8 @@ def _literals(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) not in documents:
                 yield node.value
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+            yield node.value.decode("ascii", "ignore")
         elif isinstance(node, ast.Name | ast.arg | ast.Attribute | ast.AnnAssign | ast.keyword):
             yield _name_of(node)
 
