@@ -32,7 +32,12 @@ def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder
 
     if isinstance(path, Path) and images.is_image_file(path):
         with log.stage("read"):
-            volume = images.read_image(path, modality=options.modality, frame=options.frame)
+            volume = images.read_image(
+                path,
+                modality=options.modality,
+                frame=options.frame,
+                volume_bytes=reading_limits(options).volume_bytes,
+            )
     else:
         volume = _read_dicom(path, options, log)
     if volume.acquisition.burned_in:

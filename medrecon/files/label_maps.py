@@ -12,20 +12,14 @@ import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Label, LabelMap, known_labels
-from medrecon.errors import (
-    DamagedInputError,
-    GeometryError,
-    NoSeriesError,
-    UnreadableInputError,
-)
+from medrecon.errors import DamagedInputError, GeometryError, NoSeriesError
 from medrecon.files import nifti
-from medrecon.files.images import ITK_SUFFIXES, NIFTI_SUFFIXES, affine_lps_of
+from medrecon.files.images import ITK_SUFFIXES, NIFTI_SUFFIXES, stored_voxels
 
 SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
 # Turning the hue by the golden angle keeps neighbours apart for any number of labels.
@@ -131,16 +125,8 @@ def named(index: int, name: str, color: tuple[int, int, int] | None = None) -> L
 def _read_integers(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return nifti.read_labels(path)
-    import SimpleITK as sitk  # noqa: N813 - the library's own short name
-
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise UnreadableInputError("the file is not a readable label map") from None
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise GeometryError("a label map has three dimensions and one value per voxel")
-    array: npt.NDArray[Any] = sitk.GetArrayViewFromImage(image).T
-    return nifti.whole_numbers(array), Geometry.from_affine(affine_lps_of(image), array.shape)
+    array, affine = stored_voxels(path)
+    return nifti.whole_numbers(array), Geometry.from_affine(affine, array.shape)
 
 
 def _stem(path: Path) -> str:

@@ -7,6 +7,7 @@ Cox et al., NIfTI-1 header definition (nifti1.h): sform, qform, xyzt_units, scl_
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,14 +15,16 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 from isal import igzip
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from medrecon.core import Acquisition, Geometry, LabelMap, Volume, lps_from_ras
-from medrecon.errors import GeometryError, PixelDataError, UnreadableInputError
+from medrecon.errors import GeometryError, PixelDataError, ResourceError
 from medrecon.files.atomic import open_atomic
 from medrecon.files.compression import COMPRESSION_LEVEL
+from medrecon.files.nifti_header import open_nifti
+from medrecon.files.voxels import image_array, image_grid
 
+# As `medrecon.dicom.Limits` allows.
+VOLUME_BYTES = 8 << 30
 # NIFTI_XFORM_SCANNER_ANAT: coordinates are the scanner's.
 SCANNER_ANATOMY = 1
 MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
@@ -41,7 +44,11 @@ def write_labels(labels: LabelMap, path: Path) -> None:
 
 
 def read_volume(
-    path: Path, *, acquisition: Acquisition | None = None, frame: int | None = None
+    path: Path,
+    *,
+    acquisition: Acquisition | None = None,
+    frame: int | None = None,
+    volume_bytes: int = VOLUME_BYTES,
 ) -> Volume:
     """Read a NIfTI image.
 
@@ -53,6 +60,8 @@ def read_volume(
         NIfTI says nothing of modality or HU; who knows may say it here.
     frame : int, optional
         Which volume of a 4-D image, from 1.
+    volume_bytes : int
+        Most bytes that the file's voxels may take; the header is asked first.
 
     Returns
     -------
@@ -66,13 +75,15 @@ def read_volume(
     GeometryError
         If there is no valid affine, sform and qform disagree, the image is not
         three-dimensional or the frame does not exist.
+    MissingSpacingError, ResourceError
+        As `open_nifti` raises them.
     PixelDataError
-        If the data are truncated.
+        If the data are truncated, or no finite numbers that float32 holds.
     """
-    image = _open(path)
+    image = open_nifti(path, volume_bytes)
     array = _load(image, frame)
-    geometry = Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
-    return Volume(_as_image(array), geometry, acquisition or Acquisition())
+    geometry = image_grid(lps_from_ras(_affine_ras(image)), array.shape)
+    return Volume(image_array(array), geometry, acquisition or Acquisition())
 
 
 def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
@@ -83,7 +94,7 @@ def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
     PixelDataError
         If a value is not a whole number of 0 to 65535.
     """
-    image = _open(path)
+    image = open_nifti(path, VOLUME_BYTES)
     array = whole_numbers(_load(image, None))
     return array, Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
 
@@ -130,19 +141,6 @@ def _write_content(stream: IO[bytes], header: Any, array: npt.NDArray[Any]) -> N
         stream.write(array[:, :, k : k + slab].ravel(order="F").data)
 
 
-def _open(path: Path) -> Any:
-    try:
-        return nibabel.Nifti1Image.from_filename(path, mmap=False)
-    except FileNotFoundError:
-        raise
-    except (ImageFileError, HeaderDataError):
-        raise UnreadableInputError("the file is not a NIfTI-1 image") from None
-    except (OSError, EOFError, ValueError) as error:
-        raise UnreadableInputError(
-            f"the NIfTI header cannot be read: {type(error).__name__}"
-        ) from None
-
-
 def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
     shape = tuple(int(n) for n in image.shape)
     while len(shape) > 3 and shape[-1] == 1:
@@ -163,7 +161,9 @@ def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
             if (slope, intercept) != (1, 0)
             else np.asarray(proxy.get_unscaled())[index]
         )
-    except (OSError, EOFError, ValueError) as error:
+    except MemoryError:
+        raise ResourceError("no memory for the image") from None
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise PixelDataError(
             f"the image data are truncated or corrupt ({type(error).__name__}); copy the file again"
         ) from None
@@ -192,12 +192,3 @@ def _agree(sform: Any, qform: Any, shape: tuple[int, ...]) -> bool:
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(shape) - 1)
     difference = corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3]
     return bool(np.abs(difference).max() <= FORM_TOLERANCE_MM)
-
-
-def _as_image(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if array.dtype.kind in "iub" and array.min() >= -32768 and array.max() <= 32767:
-        return array.astype(np.int16)
-    image = array.astype(np.float32)
-    if not np.isfinite(image).all():
-        raise PixelDataError("the image holds values that are not finite numbers")
-    return image

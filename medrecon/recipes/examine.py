@@ -83,7 +83,12 @@ def _preflight_of_file(path: Path, options: LoadOptions) -> Preflight:
     from medrecon.files import images
 
     try:
-        volume = images.read_image(path, modality=options.modality, frame=options.frame)
+        volume = images.read_image(
+            path,
+            modality=options.modality,
+            frame=options.frame,
+            volume_bytes=reading_limits(options).volume_bytes,
+        )
     except DamagedInputError as refusal:
         return _refused_file(f"{refusal} [{refusal.code}]")
     return _flight_of(verify_hu(volume), ())

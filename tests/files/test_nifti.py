@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from medrecon.core import Geometry, Volume
-from medrecon.errors import GeometryError, PixelDataError, UnreadableInputError
+from medrecon.errors import (
+    GeometryError,
+    MissingSpacingError,
+    PixelDataError,
+    UnreadableInputError,
+)
 from medrecon.files.nifti import read_volume, write_volume
 
 
@@ -45,12 +50,12 @@ def test_the_same_voxels_give_the_same_bytes(volume, tmp_path):
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
-def save(tmp_path, array=None, sform=1, qform=1, shift=0.0, units="mm", slope=None):
+def save(tmp_path, array=None, sform=1, qform=1, shift=0.0, units="mm", slope=None, size=2.0):
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4) if array is None else array
-    image = nibabel.Nifti1Image(array, np.diag([2.0, 2.0, 2.0, 1.0]))
-    moved = np.diag([2.0, 2.0, 2.0, 1.0])
+    image = nibabel.Nifti1Image(array, np.diag([size, size, size, 1.0]))
+    moved = np.diag([size, size, size, 1.0])
     moved[0, 3] = shift
-    image.set_sform(np.diag([2.0, 2.0, 2.0, 1.0]), code=sform)
+    image.set_sform(np.diag([size, size, size, 1.0]), code=sform)
     image.set_qform(moved, code=qform)
     image.header.set_xyzt_units(units)
     if slope is not None:
@@ -70,7 +75,13 @@ def test_forms_that_disagree_are_refused(tmp_path):
 
 
 def test_metres_are_turned_into_millimetres(tmp_path):
-    assert read_volume(save(tmp_path, units="meter")).geometry.spacing_mm == (2000, 2000, 2000)
+    spacing = read_volume(save(tmp_path, units="meter", size=0.002)).geometry.spacing_mm
+    assert spacing == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_voxels_of_two_metres_are_in_another_unit(tmp_path):
+    with pytest.raises(MissingSpacingError, match="unit of length"):
+        read_volume(save(tmp_path, units="meter"))
 
 
 def test_a_series_of_volumes_needs_a_choice(tmp_path):
