@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from medrecon.core import Acquisition, Geometry, HuStatus, Label, Modality, SoftField, Volume
+from medrecon.core import (
+    Acquisition,
+    Geometry,
+    HuStatus,
+    Label,
+    Modality,
+    Segmentation,
+    SoftField,
+    Volume,
+)
 from medrecon.errors import (
     ModelError,
     ModelUntrustedError,
@@ -37,6 +46,7 @@ from medrecon.models import (
 from medrecon.models.networks import build_network
 from medrecon.models.store import open_model
 from medrecon.models.weights import write_weights
+from medrecon.segmentation import device
 from medrecon.segmentation.channels import in_channel_order
 from medrecon.segmentation.device import choose_device
 from medrecon.segmentation.inference import Plan, plan_inference, predict_logits
@@ -392,17 +402,35 @@ def test_auto_finds_a_device() -> None:
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
 
 
+def agreement(one: Segmentation, other: Segmentation) -> list[float]:
+    """Dice of each label; both find the same labels, and at least one."""
+    assert one.fields
+    found = []
+    for a, b in zip(one.fields, other.fields, strict=True):
+        assert a.label == b.label
+        full = np.zeros((2, *one.grid.shape), np.bool_)
+        full[0][a.slices] = a.values > 0
+        full[1][b.slices] = b.values > 0
+        found.append(float(2 * (full[0] & full[1]).sum() / full.sum()))
+    return found
+
+
 @pytest.mark.gpu
 def test_gpu_and_cpu_agree(model: InstalledModel) -> None:
     volume = balls(turned(5.0))
     on_cpu = UnetSegmenter(model, "cpu").segment(volume)
     on_gpu = UnetSegmenter(model, "cuda").segment(volume)
-    for a, b in zip(on_cpu.fields, on_gpu.fields, strict=True):
-        full = np.zeros((2, *volume.geometry.shape), np.bool_)
-        full[0][a.slices] = a.values > 0
-        full[1][b.slices] = b.values > 0
-        dice = 2 * (full[0] & full[1]).sum() / full.sum()
-        assert dice >= 0.999
+    assert min(agreement(on_cpu, on_gpu)) >= 0.999
+
+
+def test_half_precision_agrees_with_float32(
+    model: InstalledModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a GPU does in float16, a CPU can do in bfloat16, which is eight times coarser.
+    volume = balls(turned(5.0))
+    exact = UnetSegmenter(model, "cpu").segment(volume)
+    monkeypatch.setattr(device, "autocast_dtype", lambda _: torch.bfloat16)
+    assert min(agreement(exact, UnetSegmenter(model, "cpu").segment(volume))) >= 0.999
 
 
 def test_the_segment_rooms_other_modules_load_no_torch() -> None:
