@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,31 +12,39 @@ from medrecon.files.stl import read_stl, save_stl
 from medrecon.options import MeshOptions
 from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
-from medrecon.quality.budget import measure
+from medrecon.quality.budget import FullSurface, measure
 from medrecon.quality.gate import verdict
 from medrecon.quality.neighbours import Contact, contacts
 from medrecon.quality.observed import Observed
 from medrecon.quality.volume import field_volume_ml
 from medrecon.surface.coarsen import surface_for_target
-from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify
-from medrecon.surface.upsample import finest
+from medrecon.surface.touching import Surfaces
 from medrecon.surface.validity import judge
 
 if TYPE_CHECKING:
     from medrecon.surface.smooth import SmoothingEffect
 
 
-def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path: Path) -> Part:
+def mesh_field(
+    field: SoftField, observed: Observed, options: MeshOptions, path: Path, surfaces: Surfaces
+) -> Part:
     """Field to surface to file, and back: what is judged is what the file holds."""
-    fine, raw = finest(field, extract_surface(field))
-    full = surface_for_target(fine, raw, options.target_faces)
-    full, smoothed = _smoothed(full, fine, options)
-    simple = simplify(full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces)
-    save_stl(simple, path)
-    mesh = Mesh(*read_stl(path), field.label)
-    validity = judge(mesh)
-    budget = measure(fine, mesh, reference=raw)
+    fine, raw = surfaces.of(field)
+    with ThreadPoolExecutor(1) as meanwhile:
+        # The second core measures the whole surface while this one makes less of it.
+        reference = meanwhile.submit(FullSurface.of, raw)
+        volume = meanwhile.submit(field_volume_ml, fine)
+        full = surface_for_target(fine, raw, options.target_faces)
+        full, smoothed = _smoothed(full, fine, options)
+        simple = simplify(
+            full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces
+        )
+        save_stl(simple, path)
+        mesh = Mesh(*read_stl(path), field.label)
+        validity = judge(mesh)
+        budget = measure(fine, mesh, reference=reference.result())
+        volume_ml = volume.result()
     gate = verdict(
         budget,
         is_solid=validity.valid,
@@ -43,7 +52,6 @@ def mesh_field(field: SoftField, observed: Observed, options: MeshOptions, path:
         acquisition_mm=observed.acquisition_mm,
         concerns=observed.concerns,
     )
-    volume_ml = field_volume_ml(fine)
     return Part(field.label, mesh, volume_ml, observed, validity, budget, gate, smoothed)
 
 

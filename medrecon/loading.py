@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medrecon.core import Volume
+from medrecon.core import Geometry, Volume
 from medrecon.options import Grid, LoadOptions
 from medrecon.recorder import Recorder
 
@@ -69,14 +69,21 @@ def load_channels(
     return {name: load_volume(path, plain, log) for name, path in (paths or {}).items()}
 
 
+def shown_grid(volume: Volume, spacing: Grid | float) -> Geometry:
+    """The grid that the image is written on."""
+    if spacing is Grid.NATIVE:
+        return volume.geometry
+    x, y, _ = volume.geometry.spacing_mm
+    target = volume.geometry.isotropic(iso_spacing_mm((x, y)) if spacing is Grid.ISO else spacing)
+    return volume.geometry if target.is_close(volume.geometry) else target
+
+
 def on_grid(volume: Volume, spacing: Grid | float) -> Volume:
     """The image on the grid that is written."""
-    from medrecon.resampling import to_isotropic
+    from medrecon.resampling import resample_volume
 
-    if spacing is Grid.NATIVE:
-        return volume
-    x, y, _ = volume.geometry.spacing_mm
-    return to_isotropic(volume, iso_spacing_mm((x, y)) if spacing is Grid.ISO else spacing)
+    grid = shown_grid(volume, spacing)
+    return volume if grid is volume.geometry else resample_volume(volume, grid)
 
 
 def iso_spacing_mm(pixel_spacing_mm: Sequence[float]) -> float:

@@ -25,7 +25,7 @@ from medrecon.core import (
 from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
-from medrecon.loading import load_channels, load_volume, on_grid
+from medrecon.loading import load_channels, load_volume, shown_grid
 from medrecon.networks import run_networks
 from medrecon.options import (
     DEFAULT_TISSUES,
@@ -36,6 +36,7 @@ from medrecon.options import (
     as_plain,
 )
 from medrecon.outputs.finished import Finished
+from medrecon.outputs.label_map import write_labels
 from medrecon.outputs.part import Part
 from medrecon.outputs.run import (
     Run,
@@ -47,12 +48,12 @@ from medrecon.outputs.run import (
     statistics_json,
 )
 from medrecon.outputs.segmented import Segmented, distinct, write_segmented
+from medrecon.outputs.shown import show_volume, write_volume
 from medrecon.quality.intended import print_concerns
 from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
 
 if TYPE_CHECKING:
-    from medrecon.core.provenance import Figure
     from medrecon.report.frames import PackedSlices
 
 # Room on the disk for image, label map, fields, meshes and pictures, per voxel of the input.
@@ -104,7 +105,8 @@ def reconstruct(
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
         # Compressing takes seconds and no Python: the second core does it.
-        image = meanwhile.submit(show_volume, volume, options.output, folder.staging)
+        grid = shown_grid(volume, options.output.spacing)
+        slices = meanwhile.submit(show_volume, volume, grid, folder.staging)
         others = load_channels(channels, options.load, log)
         finished = Finished(folder, volume, options.segment, log)
         # What was finished is known by the first image alone.
@@ -113,14 +115,14 @@ def reconstruct(
         fields = meanwhile.submit(
             write_fields, segmented, options.output, folder.staging, finished, log.provenance
         )
-        grid, slices = image.result()
-        labels = meanwhile.submit(write_labels, segmented, grid, folder.staging)
+        del volume, others  # what is not needed any more makes room for the surfaces
+        labels = meanwhile.submit(write_labels, segmented.fields, grid, folder.staging)
         parts = mesh_structures(segmented, options.mesh, folder.staging, log, finished)
         with log.stage("label map") as stage:
             stage.note(**labels.result())
         write_results(parts, segmented, options.output, folder.staging, log)
         fields.result()
-        write_records(segmented, parts, options, folder.staging, log, slices)
+        write_records(segmented, parts, options, folder.staging, log, slices.result())
         folder.finish()
     return Run(output, tuple(parts), log.provenance)
 
@@ -145,12 +147,14 @@ def segment_study(
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
-        image = meanwhile.submit(write_volume, volume, options.output, folder.staging)
+        grid = shown_grid(volume, options.output.spacing)
+        image = meanwhile.submit(write_volume, volume, grid, folder.staging)
         others = load_channels(channels, options.load, log)
         segmented = segment_volume(volume, options.segment, log, others)
         write_segmented(segmented, folder.staging)
         with log.stage("label map") as stage:
-            stage.note(**write_labels(segmented, image.result().geometry, folder.staging))
+            stage.note(**write_labels(segmented.fields, grid, folder.staging))
+        image.result()
         write_records(segmented, (), options, folder.staging, log)
         folder.finish()
     return Run(output, (), log.provenance)
@@ -185,13 +189,16 @@ def mesh_study(
     options = options or Options()
     log = Recorder(progress)
     with OutputFolder(output, overwrite=options.output.overwrite) as folder:
-        slices = show_volume(image, options.output, folder.staging)[1] if image else None
+        slices = None
+        if image is not None:
+            shown = shown_grid(image, options.output.spacing)
+            slices = show_volume(image, shown, folder.staging)
         for name, content in (beside or {}).items():
             write_json(folder.staging / name, content)
         write_fields(segmented, options.output, folder.staging)
         parts = mesh_structures(segmented, options.mesh, folder.staging, log)
         with log.stage("label map") as stage:
-            stage.note(**write_labels(segmented, grid, folder.staging))
+            stage.note(**write_labels(segmented.fields, grid, folder.staging))
         write_results(parts, segmented, options.output, folder.staging, log)
         write_records(segmented, parts, options, folder.staging, log, slices)
         folder.finish()
@@ -215,10 +222,9 @@ def segment_volume(
     DamagedInputError
         If nothing was found at all.
     """
-    found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
-    kept = distinct([_only(s, options.labels) for s in found])
-    del found  # a field each: what is not wanted any more makes room
-    refined = place_boundaries(kept, volume, options, log)
+    found = find_structures(volume, options, log, channels)
+    refined = place_boundaries(found, volume, options, log)
+    del found  # a field for each structure
     if not any(s.fields for s in refined):
         why = "; ".join(w for s in refined for words in s.findings.values() for w in words)
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
@@ -232,6 +238,17 @@ def segment_volume(
     return Segmented(refined, observed, image_json(volume))
 
 
+def find_structures(
+    volume: Volume,
+    options: SegmentOptions,
+    log: Recorder,
+    channels: Mapping[str, Volume] | None = None,
+) -> tuple[Segmentation, ...]:
+    """What was asked for as its segmenters found it, no two of one name."""
+    found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
+    return distinct([_only(s, options.labels) for s in found])
+
+
 def mesh_structures(
     segmented: Segmented,
     options: MeshOptions,
@@ -241,43 +258,26 @@ def mesh_structures(
 ) -> list[Part]:
     """A judged STL in `folder/meshes` for each field, and what was measured of it."""
     from medrecon.judged_mesh import mesh_field
+    from medrecon.surface.touching import Surfaces
 
     meshes = folder / "meshes"
     with as_output_error():
         meshes.mkdir(exist_ok=True)
     parts = []
     with log.stage("surfaces") as stage:
+        surfaces = Surfaces(segmented.segmentations)
         for n, field in enumerate(segmented.fields):
             name = field.label.name
             observed = segmented.observed.get(name, Observed())
             part = finished.part(field, observed, options) if finished else None
             if part is None:
-                part = mesh_field(field, observed, options, meshes / f"{name}.stl")
+                part = mesh_field(field, observed, options, meshes / f"{name}.stl", surfaces)
             if finished:
                 finished.keep_part(part, options)
             parts.append(part)
             stage((n + 1) / len(segmented.fields))
         stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts})
     return parts
-
-
-def write_volume(volume: Volume, options: OutputOptions, folder: Path) -> Volume:
-    """The image on the grid that was asked for, written."""
-    from medrecon.files import nifti
-
-    shown = on_grid(volume, options.spacing)
-    nifti.write_volume(shown, folder / "volume.nii.gz")
-    return shown
-
-
-def show_volume(
-    volume: Volume, options: OutputOptions, folder: Path
-) -> tuple[Geometry, PackedSlices]:
-    """The image written, its grid, and its slices for the report: all that is kept of it."""
-    from medrecon.report.frames import pack_slices
-
-    shown = write_volume(volume, options, folder)
-    return shown.geometry, pack_slices(shown)
 
 
 def write_fields(
@@ -293,18 +293,6 @@ def write_fields(
     write_segmented(segmented, folder)
     if finished and so_far:
         finished.keep_segmented(so_far)
-
-
-def write_labels(segmented: Segmented, grid: Geometry, folder: Path) -> dict[str, Figure]:
-    """The label map on the image's grid and its tables; what to note of it."""
-    from medrecon.files import nifti, tables
-    from medrecon.outputs.label_map import paint_labels
-
-    labels = paint_labels(segmented.fields, grid)
-    nifti.write_labels(labels, folder / "labels.nii.gz")
-    tables.write_bids_table(labels.labels, folder / "labels.tsv")
-    tables.write_slicer_table(labels.labels, folder / "labels.ctbl")
-    return {"grid": list(grid.shape), "spacing_mm": list(grid.spacing_mm)}
 
 
 def write_results(
@@ -363,6 +351,7 @@ def write_records(
             meshes=[part.mesh for part in parts],
             slices=slices,
             edits=edit_rows(folder),
+            fields=segmented.fields,
         )
         record["outputs"]["report.html"] = sha256_of_file(folder / "report.html")
     write_json(folder / "run.json", {**record, "outputs": dict(sorted(record["outputs"].items()))})

@@ -12,6 +12,7 @@ Cubic convolution: Keys 1981, doi:10.1109/TASSP.1981.1163711.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
@@ -27,6 +28,9 @@ from medrecon.core.geometry import FloatArray
 from medrecon.errors import GeometryError
 
 AIR_HU = -1000.0
+
+SLAB_VOXELS = 1 << 22
+"""Voxels resampled at a time where not all are needed at once."""
 
 
 class Order(Enum):
@@ -54,10 +58,29 @@ def resample_volume(volume: Volume, geometry: Geometry, order: Order = Order.LIN
     get air (CT) or zero and are marked unmeasured; nearer ones repeat the edge.
     """
     matrix = _index_to_index(volume.geometry, geometry)
-    fill = AIR_HU if volume.acquisition.modality is Modality.CT else 0.0
-    array = _reslice(volume.array, matrix, geometry, order, fill)
+    array = _reslice(volume.array, matrix, geometry, order, _fill_of(volume))
     unmeasured = _unmeasured_on(volume, matrix, geometry)
     return Volume(array, geometry, volume.acquisition, unmeasured)
+
+
+def resampled_slabs(
+    volume: Volume, geometry: Geometry, order: Order = Order.LINEAR
+) -> Iterator[npt.NDArray[Any]]:
+    """The array of `resample_volume`, some planes (i, j, n) after the other."""
+    matrix = _index_to_index(volume.geometry, geometry)
+    for planes in slabs_of(geometry):
+        if geometry is volume.geometry:
+            yield volume.array[:, :, planes]
+        else:
+            yield _reslice(volume.array, matrix, geometry, order, _fill_of(volume), planes)
+
+
+def slabs_of(geometry: Geometry) -> Iterator[slice]:
+    """The planes of a grid in slabs of some 8 MB of int16."""
+    i, j, k = geometry.shape
+    each = max(1, SLAB_VOXELS // (i * j))
+    for first in range(0, k, each):
+        yield slice(first, min(first + each, k))
 
 
 def resample_field(field: SoftField, geometry: Geometry) -> tuple[FloatField, tuple[int, int, int]]:
@@ -70,16 +93,41 @@ def resample_field(field: SoftField, geometry: Geometry) -> tuple[FloatField, tu
     start : tuple of int
         Index in `geometry` of the first voxel of `values`.
     """
+    block, start = _part_covered(field, geometry)
+    matrix = _index_to_index(field.geometry, block)
+    values = _reslice(field.values, matrix, block, Order.LINEAR, _outside_of(field))
+    return values.astype(np.float32, copy=False), start
+
+
+def inside_slabs(
+    field: SoftField, geometry: Geometry
+) -> Iterator[tuple[tuple[slice, slice, slice], npt.NDArray[np.bool_]]]:
+    """Where a field is positive on another grid, slab by slab: which voxels, and their mask."""
+    block, (i, j, k) = _part_covered(field, geometry)
+    matrix = _index_to_index(field.geometry, block)
+    outside = _outside_of(field)
+    for planes in slabs_of(block):
+        values = _reslice(field.values, matrix, block, Order.LINEAR, outside, planes)
+        along_k = slice(k + planes.start, k + planes.stop)
+        place = slice(i, i + block.shape[0]), slice(j, j + block.shape[1]), along_k
+        yield place, values > 0
+
+
+def _part_covered(field: SoftField, geometry: Geometry) -> tuple[Geometry, tuple[int, int, int]]:
+    """The part of a grid that a field's block covers, and its first voxel."""
     corners = geometry.index_from_mm(field.geometry.corners_mm)
     low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, geometry.shape)
-    shape = np.maximum(high - low, 1)
-    block = geometry.crop(low, shape)
-    outside = float(min(-1.0, field.values.min()))
-    matrix = _index_to_index(field.geometry, block)
-    values = _reslice(field.values, matrix, block, Order.LINEAR, outside)
     i, j, k = (int(n) for n in low)
-    return values.astype(np.float32, copy=False), (i, j, k)
+    return geometry.crop(low, np.maximum(high - low, 1)), (i, j, k)
+
+
+def _outside_of(field: SoftField) -> float:
+    return float(min(-1.0, field.values.min()))
+
+
+def _fill_of(volume: Volume) -> float:
+    return AIR_HU if volume.acquisition.modality is Modality.CT else 0.0
 
 
 FloatField = npt.NDArray[np.float32]
@@ -237,9 +285,16 @@ def _unmeasured_on(
 
 
 def _reslice(
-    array: npt.NDArray[Any], matrix: FloatArray, geometry: Geometry, order: Order, fill: float
+    array: npt.NDArray[Any],
+    matrix: FloatArray,
+    geometry: Geometry,
+    order: Order,
+    fill: float,
+    planes: slice = slice(None),
 ) -> npt.NDArray[Any]:
-    """VTK's resampler in index space: spacing 1, origin 0 on both sides."""
+    """VTK's resampler in index space: spacing 1, origin 0 on both sides; some planes or all."""
+    i, j, _ = geometry.shape
+    first, stop, _ = planes.indices(geometry.shape[2])
     source = vtkImageData()
     source.SetDimensions(*array.shape)
     source.GetPointData().SetScalars(numpy_to_vtk(array.ravel(order="F")))
@@ -250,7 +305,7 @@ def _reslice(
     reslice.SetResliceAxes(axes)
     reslice.SetOutputSpacing(1, 1, 1)
     reslice.SetOutputOrigin(0, 0, 0)
-    reslice.SetOutputExtent(*(x for n in geometry.shape for x in (0, n - 1)))
+    reslice.SetOutputExtent(0, i - 1, 0, j - 1, first, stop - 1)
     reslice.SetBackgroundLevel(fill)
     reslice.BorderOn()
     reslice.SetBorderThickness(1.0)
@@ -260,5 +315,5 @@ def _reslice(
         reslice.SetInterpolationModeToLinear()
     reslice.Update()
     scalars = reslice.GetOutput().GetPointData().GetScalars()
-    result: npt.NDArray[Any] = vtk_to_numpy(scalars).reshape(geometry.shape, order="F")
+    result: npt.NDArray[Any] = vtk_to_numpy(scalars).reshape((i, j, stop - first), order="F")
     return result

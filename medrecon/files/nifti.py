@@ -8,6 +8,8 @@ Cox et al., NIfTI-1 header definition (nifti1.h): sform, qform, xyzt_units, scl_
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +38,15 @@ FORM_TOLERANCE_MM = 0.05
 def write_volume(volume: Volume, path: Path) -> None:
     """Write an image as .nii or .nii.gz, stored type kept, no scaling."""
     _write(volume.array, volume.geometry, path)
+
+
+def write_slabs(
+    slabs: Iterable[npt.NDArray[Any]], dtype: np.dtype[Any], geometry: Geometry, path: Path
+) -> None:
+    """Write an image of which only some planes, (i, j, n), are there at a time."""
+    with _opened(path, dtype, geometry) as stream:
+        for slab in slabs:
+            stream.write(slab.ravel(order="F").data)
 
 
 def write_labels(labels: LabelMap, path: Path) -> None:
@@ -115,9 +126,17 @@ def whole_numbers(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
 
 
 def _write(array: npt.NDArray[Any], geometry: Geometry, path: Path) -> None:
+    each = max(1, 2**22 // max(1, array.shape[0] * array.shape[1]))
+    slabs = (array[:, :, k : k + each] for k in range(0, array.shape[2], each))
+    write_slabs(slabs, array.dtype, geometry, path)
+
+
+@contextmanager
+def _opened(path: Path, dtype: np.dtype[Any], geometry: Geometry) -> Iterator[IO[bytes]]:
+    """A file that its voxels can be written to, the header already in it."""
     header = nibabel.Nifti1Header()
-    header.set_data_dtype(array.dtype)
-    header.set_data_shape(array.shape)
+    header.set_data_dtype(dtype)
+    header.set_data_shape(geometry.shape)
     header.set_xyzt_units("mm")
     header.set_sform(geometry.affine_ras, code=SCANNER_ANATOMY)
     # A qform is a rotation: it cannot hold a shear, so a sheared grid has an sform only.
@@ -127,18 +146,13 @@ def _write(array: npt.NDArray[Any], geometry: Geometry, path: Path) -> None:
     header["scl_slope"], header["scl_inter"] = 1.0, 0.0
     with open_atomic(path) as stream:
         if path.suffix != ".gz":
-            _write_content(stream, header, array)
+            header.write_to(stream)  # with its four zero bytes: no extensions follow
+            yield stream
             return
         # No name and no time in the gzip header: same voxels, same bytes.
         with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, stream, mtime=0) as packed:
-            _write_content(packed, header, array)
-
-
-def _write_content(stream: IO[bytes], header: Any, array: npt.NDArray[Any]) -> None:
-    header.write_to(stream)  # with its four zero bytes: no extensions follow
-    slab = max(1, 2**22 // max(1, array.shape[0] * array.shape[1]))
-    for k in range(0, array.shape[2], slab):
-        stream.write(array[:, :, k : k + slab].ravel(order="F").data)
+            header.write_to(packed)
+            yield packed
 
 
 def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:

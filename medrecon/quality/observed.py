@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medrecon.core import HuStatus, SoftField, Volume
+from medrecon.core.compiled import frozen
+from medrecon.quality import observed_loops
 from medrecon.quality.gate import acquisition_limit_mm
 from medrecon.quality.truncation import crosses_filled_gap, is_truncated, reaches_border
 
@@ -63,7 +65,8 @@ def observe_without_image(field: SoftField) -> Observed:
 
 def mean_hu(volume: Volume, field: SoftField) -> float | None:
     """Mean HU of the native voxels inside; None unless the HU are verified."""
-    inside = field.values > 0
-    if volume.acquisition.hu is not HuStatus.VERIFIED or not inside.any():
+    if volume.acquisition.hu is not HuStatus.VERIFIED:
         return None
-    return float(volume.array[field.slices][inside].mean(dtype=float))
+    values = frozen(field.values.T, field.values.dtype)
+    total, count = observed_loops.sum_inside(values, volume.array[field.slices].T)
+    return total / count if count else None

@@ -15,11 +15,11 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import HuStatus, Modality, Volume
+from medrecon.core import Geometry, HuStatus, Modality, Volume
 from medrecon.core.canonical import display_grid
 from medrecon.core.volume import ImageArray
 from medrecon.core.windows import percentiles, windows_of
-from medrecon.resampling import resample_volume
+from medrecon.resampling import resampled_slabs
 
 # HU and grey level, joined by straight lines.
 _CT_CURVE = ((-1024.0, 0.0), (-200.0, 80.0), (300.0, 212.0), (1500.0, 248.0), (3071.0, 255.0))
@@ -45,17 +45,18 @@ class PackedSlices:
     data: str
 
 
-def pack_slices(volume: Volume) -> PackedSlices:
-    """The volume as frames on the display grid."""
-    shown = resample_volume(volume, display_grid(volume.geometry, LONGEST_AXIS))
+def pack_slices(volume: Volume, grid: Geometry | None = None) -> PackedSlices:
+    """The volume as frames on the display grid of its own grid, or of another."""
+    shown = display_grid(grid or volume.geometry, LONGEST_AXIS)
     curve = curve_of(volume)
     frames = [
         imagecodecs.jpeg8_encode(frame, level=JPEG_QUALITY, optimize=True)
-        for frame in levels(shown.array, curve)
+        for slab in resampled_slabs(volume, shown)
+        for frame in levels(slab, curve)
     ]
     header = {
-        "shape": list(shown.geometry.shape),
-        "affine": [round(float(v), 6) for v in shown.geometry.affine_lps.ravel()],
+        "shape": list(shown.shape),
+        "affine": [round(float(v), 6) for v in shown.affine_lps.ravel()],
         "lengths": [len(f) for f in frames],
         "curve": [list(node) for node in curve],
         "windows": [[w.name, round(w.low, 3), round(w.high, 3)] for w in windows_of(volume)],
@@ -80,8 +81,8 @@ def levels(array: ImageArray, curve: tuple[tuple[float, float], ...]) -> npt.NDA
         return flat
     # Few values, many voxels: the curve once for each value that int16 can hold.
     every = np.arange(2**16, dtype=np.uint16).view(np.int16)
-    table = np.rint(np.interp(every, values, grey)).astype(np.uint8)
-    return table[np.ascontiguousarray(array.T).view(np.uint16)]
+    table: npt.NDArray[np.uint8] = np.rint(np.interp(every, values, grey)).astype(np.uint8)
+    return np.take(table, np.ascontiguousarray(array.T).view(np.uint16))
 
 
 def _is_hounsfield(volume: Volume) -> bool:

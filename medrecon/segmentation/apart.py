@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
 
+from medrecon.core.compiled import frozen
+from medrecon.segmentation import marrow_loops, pooling_loops
 from medrecon.segmentation.components import Components
-from medrecon.segmentation.morphology import SIX, bounding_box, dilate
+from medrecon.segmentation.morphology import bounding_box, dilate
 from medrecon.segmentation.pooling import Factors, Mask
-from medrecon.segmentation.surfaces import strides_of
+from medrecon.segmentation.runs import Runs
 
 # Share of a component's blocks beside the outside, above which it is a bone of its own.
 EXPOSED_SHARE = 0.25
@@ -21,9 +23,11 @@ def owners_of(bones: Components, factors: Factors, shape: tuple[int, ...]) -> Ow
     """Number (from 1) of a component with voxels in each block; 0 in blocks without bone."""
     blocks = tuple(-(-n // f) for n, f in zip(shape, factors, strict=True))
     owner = np.zeros(blocks, dtype=np.int32)
-    k, rest = np.divmod(bones.index, shape[1] * shape[2])
-    j, i = np.divmod(rest, shape[2])
-    owner[k // factors[0], j // factors[1], i // factors[2]] = bones.voxel_label + 1
+    index, start, label = (
+        frozen(x, np.int64) for x in (bones.index, bones.run_start, bones.run_label)
+    )
+    sizes = frozen(shape, np.int64), frozen(factors, np.int64)
+    pooling_loops.owners(index, start, label, *sizes, owner)
     return owner
 
 
@@ -33,10 +37,9 @@ def absorb_islands(owner: Owners, outside: Mask, count: int) -> None:
     A bone shows the outside on most of its blocks; a trabecula at most where the wall
     beside it is thin.
     """
-    blocks = np.bincount(owner.reshape(-1), minlength=count + 1)
-    exposed = np.bincount(owner[dilate(outside, (1, 1, 1))], minlength=count + 1)
-    own = exposed >= EXPOSED_SHARE * blocks
-    owner[~own[owner]] = 0
+    blocks, exposed = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    marrow_loops.exposure(owner, frozen(dilate(outside, (1, 1, 1)), np.bool_), blocks, exposed)
+    marrow_loops.forget(owner, frozen(exposed >= EXPOSED_SHARE * blocks, np.bool_))
 
 
 def apart(cavity: Mask, owner: Owners) -> tuple[Mask, Mask]:
@@ -53,31 +56,12 @@ def apart(cavity: Mask, owner: Owners) -> tuple[Mask, Mask]:
     candidates = np.flatnonzero(dilate(minor, (1, 1, 1)))
     several = np.zeros(cavity.shape, dtype=bool)
     several.reshape(-1)[candidates] = _sees_two(candidates, owner)
-    labels, count = ndi.label(cavity, SIX)
-    shared = _of_two_bones(labels, count, owner)
+    cavities = Runs.of(cavity)
+    shared = cavities.with_two_owners(owner)
     barred = several
     if shared.any():
-        barred |= _borders(dilate(shared[labels], (1, 1, 1)), owner)
+        barred |= _borders(dilate(cavities.mask(shared), (1, 1, 1)), owner)
     return cavity & ~barred, barred
-
-
-def _of_two_bones(labels: npt.NDArray[np.int32], count: int, owner: Owners) -> Mask:
-    """For each cavity (0 to `count`), whether more than one bone is in its wall."""
-    cavities, bones = [], []
-    padded, flat = np.pad(labels, 1), np.pad(owner, 1).reshape(-1)
-    where = np.flatnonzero(padded)
-    which = padded.reshape(-1)[where]
-    for step in strides_of(padded.shape):
-        for beside in (where + step, where - step):
-            bone = flat[beside]
-            cavities.append(which[bone > 0])
-            bones.append(bone[bone > 0])
-    cavity, bone = np.concatenate(cavities), np.concatenate(bones)
-    one = np.zeros(count + 1, dtype=np.int32)
-    one[cavity] = bone
-    several = np.zeros(count + 1, dtype=bool)
-    several[cavity[one[cavity] != bone]] = True
-    return several
 
 
 def _sees_two(candidates: npt.NDArray[np.int64], owner: Owners) -> Mask:

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from medrecon.core import Volume
+from medrecon.core.compiled import frozen
+from medrecon.segmentation import pooling_loops
 from medrecon.segmentation.morphology import (
     bounding_box,
     dilate,
@@ -22,7 +24,7 @@ from medrecon.segmentation.morphology import (
     opened,
     radii_for,
 )
-from medrecon.segmentation.pooling import Factors, Mask, factors_for, spread
+from medrecon.segmentation.pooling import Array, Factors, Mask, factors_for
 from medrecon.segmentation.presets import TissuePreset
 
 Box = tuple[slice, slice, slice]
@@ -91,10 +93,13 @@ def body_box(body: Body, volume: Volume) -> Box | None:
     return k, j, i
 
 
-def near_body(body: Body, box: Box, shape: tuple[int, ...]) -> Mask:
-    """The patient and a block more, voxel by voxel of a box from `body_box`."""
+def dense_near_body(body: Body, box: Box, hu: Array, level_hu: float) -> Mask:
+    """Voxels above a level in the patient and a block more, of a box from `body_box`."""
     near = dilate(body.mask, (1, 1, 1))[_blocks_of(body, box)]
-    return spread(near, body.factors, shape)
+    dense = np.zeros(hu.shape, np.bool_)
+    factors = frozen(body.factors, np.int64)
+    pooling_loops.dense_voxels(hu, level_hu, frozen(near, np.bool_), factors, dense)
+    return dense
 
 
 def body_blocks(body: Body, box: Box, factors: Factors, shape: tuple[int, ...]) -> Mask:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from medrecon.core import Volume
-from medrecon.segmentation.body import Body, body_box, near_body
+from medrecon.segmentation.body import Body, body_box, dense_near_body
 from medrecon.segmentation.components import Components, components
 from medrecon.segmentation.fields import Box, place_field, shifted, with_margin
 from medrecon.segmentation.found import Found
@@ -18,7 +18,7 @@ from medrecon.segmentation.marrow import Blocks, marrow
 from medrecon.segmentation.morphology import bounding_box
 from medrecon.segmentation.pooling import Array, Mask, factors_for, values_at
 from medrecon.segmentation.presets import TissuePreset
-from medrecon.segmentation.vessels import dense_blocks, vessel_voxels
+from medrecon.segmentation.vessels import dense_blocks, drop_vessels
 
 
 def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:
@@ -29,9 +29,9 @@ def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:
     hu = volume.array.T[box]
     spacing = volume.geometry.spacing_mm
     kji = (spacing[2], spacing[1], spacing[0])
-    dense = hu > preset.hu("grow")
-    dense &= near_body(body, box, dense.shape)
+    dense = dense_near_body(body, box, hu, preset.hu("grow"))
     parts, vessels_ml = _without_vessels(dense, hu, kji, preset)
+    del dense  # masks of the whole body: each is let go when it has been used
     keep, findings = _kept(parts, hu, preset, volume.geometry.voxel_volume_mm3)
     if vessels_ml >= 0.1:
         findings = (f"left out {vessels_ml:.0f} mL of contrast in vessels and organs", *findings)
@@ -42,6 +42,7 @@ def find_bone(volume: Volume, body: Body, preset: TissuePreset) -> Found:
     bones = _only(parts, keep).within(around, hu.shape)
     solid = solid[around]
     solid |= marrow(hu[around], bones, Blocks.of(kji, preset.mm("block")), preset)
+    del parts, bones
     found = (solid, shifted(around, box, 1))
     return Found(place_field("bone", volume, found, int(preset.hu("grow"))), findings)
 
@@ -50,11 +51,8 @@ def _without_vessels(
     dense: Mask, hu: Array, kji_mm: tuple[float, float, float], preset: TissuePreset
 ) -> tuple[Components, float]:
     """Components of the dense voxels that are not contrast, and how much contrast is in mL."""
-    index = np.flatnonzero(dense)
-    blocks = dense_blocks(hu, index, factors_for(kji_mm, preset.mm("block")), kji_mm)
-    contrast = vessel_voxels(hu, index, blocks, preset)
-    dense.reshape(-1)[index[contrast]] = False
-    volume_ml = float(np.count_nonzero(contrast) * np.prod(kji_mm) / 1000)
+    blocks = dense_blocks(hu, dense, factors_for(kji_mm, preset.mm("block")), kji_mm)
+    volume_ml = float(drop_vessels(hu, dense, blocks, preset) * np.prod(kji_mm) / 1000)
     return components(dense), volume_ml
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage as ndi
 
-from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.pooling import Array, Mask, values_at
 from medrecon.segmentation.surfaces import Floats, Ints, inward_walks
 from medrecon.segmentation.walls import WallModel, wall_level
 
@@ -84,12 +84,11 @@ class Sampling:
 
 def look(values: Array, image: Array, index: Ints, how: Sampling) -> Sides:
     """The two sides of the surface as seen from some voxels near it."""
-    walk = inward_walks(values, index, how.spacing_kji_mm)
-    step = how.step_mm
-    here = image.reshape(-1)[index].astype(np.float32)
     places = (1, how.reach, how.reach + 1)
-    deep = [walk.values(image, n * step).astype(np.float32) for n in places]
-    far = [walk.values(image, -n * step).astype(np.float32) for n in places]
+    ways = [sign * n * how.step_mm for sign in (1, -1) for n in places]
+    walks = inward_walks(values, image, index, how.spacing_kji_mm, ways)
+    here = values_at(image, index).astype(np.float32)
+    deep, far = walks.values.T[:3], walks.values.T[3:]
     outer = (far[1] + far[2]) * np.float32(0.5)
     if how.thin_around:
         outer = np.maximum(np.maximum(far[0], far[1]), np.maximum(far[2], here))
@@ -99,7 +98,7 @@ def look(values: Array, image: Array, index: Ints, how: Sampling) -> Sides:
         inner = (deep[1] + deep[2]) * np.float32(0.5)
     if how.outer_at_most is not None:
         outer = np.minimum(outer, np.float32(how.outer_at_most))
-    return Sides(inner, outer, walk.blur_mm(how.spacing_kji_mm))
+    return Sides(inner, outer, walks.blur_mm)
 
 
 def noise_of(values: Array, image: Array, index: Ints, how: Sampling) -> float:
@@ -109,9 +108,8 @@ def noise_of(values: Array, image: Array, index: Ints, how: Sampling) -> float:
     structures do not count.
     """
     few = index[:: max(1, len(index) // 50_000)]
-    walk = inward_walks(values, few, how.spacing_kji_mm)
-    places = (how.reach, how.reach + 1)
-    near, far = (walk.values(image, -n * how.step_mm).astype(np.float32) for n in places)
+    ways = [-n * how.step_mm for n in (how.reach, how.reach + 1)]
+    near, far = inward_walks(values, image, few, how.spacing_kji_mm, ways).values.T
     # Median of |N(0, s·√2)| is 0.6745·√2·s.
     return float(np.median(np.abs(near - far)) / (0.6745 * np.sqrt(2)))
 

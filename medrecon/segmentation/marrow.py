@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage as ndi
 
+from medrecon.core.compiled import frozen
+from medrecon.segmentation import marrow_loops
 from medrecon.segmentation.apart import absorb_islands, apart, owners_of
 from medrecon.segmentation.components import Components
-from medrecon.segmentation.morphology import SIX, closed, dilate, grow_inside, mean_in, radii_for
+from medrecon.segmentation.morphology import closed, dilate, grow_inside, radii_for
 from medrecon.segmentation.pooling import (
     Array,
     Factors,
@@ -25,11 +26,10 @@ from medrecon.segmentation.pooling import (
     factors_for,
     pool_max,
     pool_mean,
-    spread,
 )
 from medrecon.segmentation.presets import TissuePreset
+from medrecon.segmentation.runs import Runs
 from medrecon.segmentation.sections import lumens, outside_of
-from medrecon.segmentation.surfaces import strides_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,9 @@ class Blocks:
         return cls(factors, (k, j, i))
 
 
-# What a block or a voxel is; bits, so that a voxel's neighbours can be or-ed together.
-OUTSIDE, CAVITY, WALL, BONE = (np.uint8(n) for n in (1, 2, 4, 8))
+OUTSIDE, CAVITY, WALL = (
+    np.uint8(n) for n in (marrow_loops.OUTSIDE, marrow_loops.CAVITY, marrow_loops.WALL)
+)
 
 
 def marrow(hu: Array, bones: Components, blocks: Blocks, preset: TissuePreset) -> Mask:
@@ -99,11 +100,9 @@ def _trabecular(shell: Mask, mean_hu: Array, blocks: Blocks, preset: TissuePrese
     k, j, i = (max(1, r) for r in radii_for(blocks.size_mm, preset.mm("seal")))
     behind = ~shell & ~outside_of(~closed(shell, (k, j, i)), mean_hu, preset)
     # Narrow spaces between bones are blurred by both: only wide ones tell their density.
-    pure, count = ndi.label(behind & ~dilate(shell, (1, 1, 1)), SIX)
-    if count == 0:
-        return np.zeros(shell.shape, dtype=bool)
-    dense = np.append(False, mean_in(pure, count, mean_hu) > preset.hu("trabecular"))
-    filled = grow_inside(np.asarray(dense[pure]), behind, (2, 2, 2))
+    pure = Runs.of(behind & ~dilate(shell, (1, 1, 1)))
+    dense = pure.mask(pure.means(mean_hu) > preset.hu("trabecular"))
+    filled = grow_inside(dense, behind, (2, 2, 2))
     return _without_leaks(filled, shell, preset.ratio("leak"))
 
 
@@ -111,23 +110,12 @@ def _without_leaks(filled: Mask, shell: Mask, most: float) -> Mask:
     """The parts of `filled` whose surface is open at no more than a share of `most`.
 
     A disc space or a recess between bones is open all along one side; marrow behind a
-    thin cortex only at its holes.
+    thin cortex only at its holes. Beyond a face of the scan nothing is known: neither
+    wall nor leak.
     """
-    labels, count = ndi.label(filled, SIX)
-    shut, leaking = np.zeros(count + 1), np.zeros(count + 1)
-    padded, wall = np.pad(labels, 1), np.pad(shell, 1).reshape(-1)
-    where = np.flatnonzero(padded)
-    which, inner = padded.reshape(-1)[where], padded.reshape(-1) > 0
-    # Beyond a face of the scan nothing is known: neither wall nor leak.
-    known = np.pad(np.ones(labels.shape, dtype=bool), 1).reshape(-1)
-    for step in strides_of(padded.shape):
-        for beside in (where + step, where - step):
-            shut += np.bincount(which[wall[beside]], minlength=count + 1)
-            leak = known[beside] & ~wall[beside] & ~inner[beside]
-            leaking += np.bincount(which[leak], minlength=count + 1)
-    tight = leaking <= most * (shut + leaking)
-    tight[0] = False
-    return np.asarray(tight[labels])
+    parts = Runs.of(filled)
+    shut, leaking = parts.faces_beside(shell, ~shell & ~filled)
+    return parts.mask(leaking <= most * (shut + leaking))
 
 
 def _to_voxels(
@@ -140,39 +128,11 @@ def _to_voxels(
     neither reaches is a pore, and filled.
     """
     bones, blocks, air_hu = how
-    voxels = spread(kinds, blocks.factors, hu.shape).copy()
-    voxels.reshape(-1)[bones.index] = BONE
+    factors = frozen(blocks.factors, np.int64)
     # One neutral layer around: at a face of the scan there is no neighbour.
-    voxels = np.pad(voxels, 1)
-    _advance(voxels)
-    inside = voxels[1:-1, 1:-1, 1:-1] == CAVITY
-    k, j, i = np.nonzero(inside)
-    a, b, c = blocks.factors
-    no = (hu[k, j, i] <= air_hu) | barred[k // a, j // b, i // c]
-    inside[k[no], j[no], i[no]] = False
-    return np.asarray(inside)
-
-
-def _advance(voxels: npt.NDArray[np.uint8]) -> None:
-    """Give every voxel of the wall to the side that reaches it first, in place."""
-    flat = voxels.reshape(-1)
-    waiting = np.flatnonzero(flat == WALL)
-    while len(waiting):
-        lost, won = _touches(waiting, voxels)
-        won &= ~lost
-        if not (lost.any() or won.any()):
-            break
-        flat[waiting[lost]] = OUTSIDE
-        flat[waiting[won]] = CAVITY
-        waiting = waiting[~(lost | won)]
-    flat[waiting] = CAVITY
-
-
-def _touches(index: npt.NDArray[np.int64], voxels: npt.NDArray[np.uint8]) -> tuple[Mask, Mask]:
-    """Whether one of each voxel's six neighbours is outside, and whether one is cavity."""
-    flat = voxels.reshape(-1)
-    seen = np.zeros(len(index), dtype=np.uint8)
-    for step in strides_of(voxels.shape):
-        seen |= flat[index + step]
-        seen |= flat[index - step]
-    return (seen & OUTSIDE) > 0, (seen & CAVITY) > 0
+    k, j, i = (n + 2 for n in hu.shape)
+    voxels = np.zeros((k, j, i), np.uint8)
+    bone = frozen(bones.index, np.int64)
+    marrow_loops.advance(voxels, marrow_loops.voxels_of(kinds, bone, factors, voxels))
+    inside: Mask = marrow_loops.cavity_of(voxels, hu, air_hu, frozen(barred, np.bool_), factors)
+    return inside

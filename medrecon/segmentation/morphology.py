@@ -12,6 +12,7 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.runs import IN_PLANE_FOUR, Runs
 
 Radii = tuple[int, int, int]
 SIX = ndi.generate_binary_structure(3, 1)
@@ -62,12 +63,10 @@ def closed(mask: Mask, radii: Radii) -> Mask:
 def fill_slices(mask: Mask, axis: int = 0) -> Mask:
     """The mask with the holes of each plane across `axis` filled."""
     planes = np.moveaxis(mask, axis, 0)
-    outside, count = ndi.label(~planes, _in_plane())
-    reached = np.zeros(count + 1, dtype=bool)
-    for edge in (np.s_[:, 0, :], np.s_[:, -1, :], np.s_[:, :, 0], np.s_[:, :, -1]):
-        reached[outside[edge]] = True
-    reached[0] = False
-    return np.moveaxis(~reached[outside], 0, axis)
+    free = Runs.of(~planes, IN_PLANE_FOUR)
+    rim = np.ones(planes.shape, dtype=bool)
+    rim[:, 1:-1, 1:-1] = False
+    return np.moveaxis(planes | free.mask(~free.holding(rim)), 0, axis)
 
 
 def mean_in(labels: Array, count: int, values: Array) -> Array:
@@ -94,9 +93,3 @@ def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
     high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
     return low, high
-
-
-def _in_plane() -> Mask:
-    structure = np.zeros((3, 3, 3), dtype=bool)
-    structure[1] = ndi.generate_binary_structure(2, 1)
-    return structure

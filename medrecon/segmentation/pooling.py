@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core.compiled import frozen
+from medrecon.segmentation import pooling_loops
+
 Factors = tuple[int, int, int]
 Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
@@ -39,26 +42,10 @@ def pool_max(values: Array, factors: Factors) -> Array:
 
 def pool_mean(values: Array, factors: Factors) -> npt.NDArray[np.float32]:
     """Mean of each block; of what is there in a last, partial block."""
-    sums = values
-    for axis in range(3):
-        step = factors[axis]
-        if step == 1:
-            continue
-        lead = (slice(None),) * axis
-        # Sums of integers stay exact; only the first step copies a large part, widened.
-        kind = np.int32 if values.dtype.kind == "i" else np.float32
-        pooled = sums[(*lead, slice(0, None, step))].astype(kind)
-        for offset in range(1, step):
-            part = sums[(*lead, slice(offset, None, step))]
-            pooled[(*lead, slice(0, part.shape[axis]))] += part
-        sums = pooled
-    means = sums.astype(np.float32)
-    for axis, step in enumerate(factors):
-        full, rest = divmod(values.shape[axis], step)
-        there = np.full(-(-values.shape[axis] // step), step, dtype=np.float32)
-        there[full:] = rest
-        means /= there.reshape([-1 if a == axis else 1 for a in range(3)])
-    return means
+    k, j, i = (-(-n // f) for n, f in zip(values.shape, factors, strict=True))
+    found = np.empty((k, j, i), np.float32)
+    pooling_loops.means(values, frozen(factors, np.int64), found)
+    return found
 
 
 def spread(coarse: Array, factors: Factors, shape: tuple[int, ...]) -> Array:

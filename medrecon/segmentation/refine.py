@@ -30,7 +30,7 @@ from medrecon.segmentation.contract import Progress
 from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.exclusive import disjoint
 from medrecon.segmentation.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
-from medrecon.segmentation.pooling import Array, Mask
+from medrecon.segmentation.pooling import Array, Mask, values_at
 from medrecon.segmentation.surfaces import (
     Floats,
     Ints,
@@ -171,7 +171,7 @@ def refine_field(
     surface = surface_voxels(values > 0)
     if len(surface) == 0:
         return found, ("no surface to refine",)
-    image = np.ascontiguousarray(volume.array.T[found.slices[::-1]])
+    image = volume.array.T[found.slices[::-1]]
     spacing = volume.geometry.spacing_mm
     name = found.label.name
     how = Sampling(
@@ -282,7 +282,7 @@ class _Placing:
         if sides is not None:
             sure &= sign * sides.contrast >= self.least
             level = own_level(level, sides)
-        return sign * (self.image.reshape(-1)[index] - level), sure
+        return sign * (values_at(self.image, index) - level), sure
 
     def _write(self, index: Ints, above: Floats, *, may_flip: bool) -> Ints:
         """Store the values of some voxels; return those that changed sides.

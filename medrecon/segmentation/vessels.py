@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as ndi
 
+from medrecon.core.compiled import frozen
+from medrecon.segmentation import marrow_loops
 from medrecon.segmentation.morphology import SIX, dilate, erode, radii_for
-from medrecon.segmentation.pooling import Array, Factors, Mask, values_at
+from medrecon.segmentation.pooling import Array, Factors, Mask
 from medrecon.segmentation.presets import TissuePreset
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,45 +29,39 @@ class DenseBlocks:
 
     Parameters
     ----------
-    mean_hu : ndarray of float64, shape (k, j, i) in blocks
-    number : ndarray of int64
-        Flat index of the block of each dense voxel.
+    mean_hu : ndarray of float32, shape (k, j, i) in blocks
+    factors : tuple of int
+        Voxels of a block along (k, j, i).
     size_mm : tuple of float
     """
 
     mean_hu: Floats
-    number: npt.NDArray[np.int64]
+    factors: Factors
     size_mm: tuple[float, float, float]
 
 
 def dense_blocks(
-    hu: Array, index: Ints, factors: Factors, spacing_kji_mm: tuple[float, float, float]
+    hu: Array, dense: Mask, factors: Factors, spacing_kji_mm: tuple[float, float, float]
 ) -> DenseBlocks:
-    """Blocks of the dense voxels (flat indices) of an image."""
-    shape = hu.shape
-    blocks = tuple(-(-n // f) for n, f in zip(shape, factors, strict=True))
-    k, rest = np.divmod(index, shape[1] * shape[2])
-    j, i = np.divmod(rest, shape[2])
-    a, b, c = factors
-    number = ((k // a) * blocks[1] + j // b) * blocks[2] + i // c
-    size = int(np.prod(blocks))
-    full = np.bincount(number, minlength=size) == a * b * c
-    total = np.bincount(number, hu[k, j, i], size)
-    mean = np.where(full, total / (a * b * c), 0).reshape(blocks)
+    """Blocks of the dense voxels of an image; both (k, j, i)."""
+    blocks = tuple(-(-n // f) for n, f in zip(hu.shape, factors, strict=True))
+    count, total = np.zeros(blocks, np.uint16), np.zeros(blocks, np.float32)
+    marrow_loops.dense_sums(hu, frozen(dense, np.bool_), frozen(factors, np.int64), count, total)
+    full = count == int(np.prod(factors))
+    total /= int(np.prod(factors))
+    total[~full] = 0
     k_mm, j_mm, i_mm = (f * mm for f, mm in zip(factors, spacing_kji_mm, strict=True))
-    return DenseBlocks(mean, number, (k_mm, j_mm, i_mm))
+    return DenseBlocks(total, factors, (k_mm, j_mm, i_mm))
 
 
-def vessel_voxels(hu: Array, index: Ints, blocks: DenseBlocks, preset: TissuePreset) -> Mask:
-    """Which of the dense voxels (flat indices `index`) are contrast, not bone."""
-    none = np.zeros(len(index), dtype=bool)
+def drop_vessels(hu: Array, dense: Mask, blocks: DenseBlocks, preset: TissuePreset) -> int:
+    """Take the dense voxels that are contrast, not bone, out of the mask; how many."""
     mean = blocks.mean_hu
-    full = mean > 0
     k, j, i = (max(1, r) for r in radii_for(blocks.size_mm, preset.mm("vessel_radius")))
-    like = full & (mean < preset.hu("brightest_contrast"))
+    like = (mean > 0) & (mean < preset.hu("brightest_contrast"))
     core = erode(like, (k, j, i))
     if not core.any():
-        return none
+        return 0
     core &= _even(core, mean, preset.hu("even"))
     labels, count = ndi.label(core, SIX)
     found = np.zeros(mean.shape, dtype=np.float32)
@@ -77,8 +72,11 @@ def vessel_voxels(hu: Array, index: Ints, blocks: DenseBlocks, preset: TissuePre
         if one is not None and one[2] >= smallest:
             box, region, _, level = one
             found[box] = np.where(region, np.maximum(found[box], level), found[box])
-    top = found.reshape(-1)[blocks.number]
-    return (top > 0) & (values_at(hu, index) < top + preset.hu("vessel_above"))
+    found[found > 0] += np.float32(preset.hu("vessel_above"))
+    dropped: int = marrow_loops.drop_below(
+        hu, dense, frozen(blocks.factors, np.int64), frozen(found, np.float32)
+    )
+    return dropped
 
 
 def _even(core: Mask, mean: Floats, most_hu: float) -> Mask:
@@ -95,7 +93,7 @@ def _even(core: Mask, mean: Floats, most_hu: float) -> Mask:
         ]
     )
     out = np.zeros(core.shape, dtype=bool)
-    out[k, j, i] = values.std(axis=0) <= most_hu
+    out[k, j, i] = values.std(axis=0, dtype=np.float64) <= most_hu
     return out
 
 
@@ -112,7 +110,7 @@ def _grown_vessel(
     part = labels[k, j, i] == number
     mean = blocks.mean_hu[k, j, i]
     size = int(np.count_nonzero(part))
-    level = float(mean[part].mean())
+    level = float(mean[part].mean(dtype=np.float64))
     body = dilate(part, radii)
     ring = dilate(body, (1, 1, 1)) & ~erode(body, (1, 1, 1))
     brighter = np.count_nonzero(mean[ring] > level + preset.hu("shell_hu"))

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "surface"))
 from solids import LABEL, box, field_of, grid, sphere
 
 from medrecon.core import Mesh, SoftField
-from medrecon.quality.budget import measure
+from medrecon.quality.budget import FullSurface, measure
 from medrecon.quality.field_distance import signed_distance_mm
 from medrecon.quality.gate import Verdict, acquisition_limit_mm, verdict
 from medrecon.quality.volume import field_volume_ml
@@ -29,7 +29,7 @@ def grown(mesh, by_mm, centre=(16.3, 15.9, 16.2)):
 
 def test_the_full_surface_has_next_to_no_processing_error():
     field, mesh = ball()
-    budget = measure(field, mesh, reference=mesh)
+    budget = measure(field, mesh, reference=FullSurface.of(mesh))
     # Vertices are exact; a facet's centre lies inside by the sagitta of a one-voxel
     # chord on 12 voxels: up to 0.7²/(2·12) = 0.02 mm.
     assert budget.max_mm < 0.025
@@ -40,7 +40,7 @@ def test_the_full_surface_has_next_to_no_processing_error():
 @pytest.mark.parametrize("by_mm", [0.3, -0.4])
 def test_a_surface_moved_along_its_normals_is_that_far_away_and_on_that_side(by_mm):
     field, mesh = ball()
-    budget = measure(field, grown(mesh, by_mm), reference=mesh)
+    budget = measure(field, grown(mesh, by_mm), reference=FullSurface.of(mesh))
     assert budget.mesh_to_field.signed_mean_mm == pytest.approx(by_mm, abs=0.02)
     assert budget.field_to_mesh.mean_mm == pytest.approx(abs(by_mm), abs=0.02)
     # (12 + d)³ / 12³ − 1 is 3 d / 12 to first order.
@@ -62,11 +62,11 @@ def test_distances_are_millimetres_on_an_anisotropic_oblique_grid():
 def test_where_the_scan_ends_nothing_is_measured():
     field = field_of(box((3.2, 3.3, -5), (8.7, 8.6, 50)), grid((12, 12, 9)))
     mesh = extract_surface(field)
-    budget = measure(field, mesh, reference=mesh)
+    budget = measure(field, mesh, reference=FullSurface.of(mesh))
     assert budget.vertices_at_caps > 0
     lower = mesh.vertices_mm.copy()
     lower[lower[:, 2] < -0.25, 2] -= 3
-    moved = measure(field, replace(mesh, vertices_mm=lower), reference=mesh)
+    moved = measure(field, replace(mesh, vertices_mm=lower), reference=FullSurface.of(mesh))
     assert moved.max_mm == pytest.approx(budget.max_mm, abs=1e-6)
 
 
@@ -94,7 +94,7 @@ def test_volume_scales_with_the_voxel():
 
 def test_the_gate_speaks_of_the_segmentation_and_passes_a_faithful_solid():
     field, mesh = ball()
-    gate = verdict(measure(field, mesh, reference=mesh), is_solid=True)
+    gate = verdict(measure(field, mesh, reference=FullSurface.of(mesh)), is_solid=True)
     assert gate.passed
     assert gate.statement == "faithful to the segmentation within 0.01 mm"
     assert gate.segmentation_error == "unknown for this patient"
@@ -103,8 +103,8 @@ def test_the_gate_speaks_of_the_segmentation_and_passes_a_faithful_solid():
 
 def test_the_gate_refuses_what_strays_what_is_open_and_what_the_scan_cannot_tell():
     field, mesh = ball()
-    good = measure(field, mesh, reference=mesh)
-    strayed = measure(field, grown(mesh, 0.6), reference=mesh)
+    good = measure(field, mesh, reference=FullSurface.of(mesh))
+    strayed = measure(field, grown(mesh, 0.6), reference=FullSurface.of(mesh))
     assert verdict(strayed, is_solid=True).verdict is Verdict.NOT_FOR_PRINT
     assert verdict(good, is_solid=False).verdict is Verdict.NOT_FOR_PRINT
     assert verdict(good, is_solid=True, accept_mm=0.001).verdict is Verdict.NOT_FOR_PRINT
