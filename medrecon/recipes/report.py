@@ -46,5 +46,6 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
         volume=run.volume(),
         approval=approval_rows(folder, with_name=with_name),
         edits=edit_rows(folder),
+        fields=run.segmented().fields if run.has_fields else (),
     )
     return path

@@ -43,12 +43,22 @@ class PackedMesh:
     data: str
 
 
+def pack_values(mesh: Mesh, values: npt.NDArray[np.float32], low: float, high: float) -> str:
+    """A value of each vertex as one byte from low to high, in `pack_mesh`'s order, as text.
+
+    What lies beyond an end counts as that end.
+    """
+    order = _order(_quantised(mesh)[0])
+    part = (values[order] - low) / (high - low)
+    codes = np.rint(255 * part.clip(0, 1)).astype(np.uint8)
+    steps = np.diff(codes, prepend=np.uint8(0))
+    return base64.b64encode(gzip.compress(steps.tobytes(), 9, mtime=0)).decode()
+
+
 def pack_mesh(mesh: Mesh) -> PackedMesh:
     """The mesh in few bytes; the same mesh gives the same bytes."""
-    low, high = mesh.bounds_mm
-    step = np.maximum(high - low, 1e-3) / _STEPS
-    grid = np.rint((mesh.vertices_mm - low) / step).astype(np.int64).clip(0, _STEPS)
-    order = np.argsort(_morton(grid), kind="stable")
+    grid, low, step = _quantised(mesh)
+    order = _order(grid)
     number = np.empty(len(order), np.int64)
     number[order] = np.arange(len(order))
     coordinates = np.diff(grid[order], axis=0, prepend=0).astype(np.uint16)
@@ -62,6 +72,20 @@ def pack_mesh(mesh: Mesh) -> PackedMesh:
         "step": [float(v) for v in step],
     }
     return PackedMesh(header, base64.b64encode(data).decode())
+
+
+def _quantised(
+    mesh: Mesh,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Vertices as steps from the box's lowest corner, that corner, and a step in mm."""
+    low, high = mesh.bounds_mm
+    step = np.maximum(high - low, 1e-3) / _STEPS
+    grid = np.rint((mesh.vertices_mm - low) / step).astype(np.int64).clip(0, _STEPS)
+    return grid, low, step
+
+
+def _order(grid: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.argsort(_morton(grid), kind="stable")
 
 
 def _index_differences(faces: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint32]]:

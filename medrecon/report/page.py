@@ -11,13 +11,14 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medrecon.core import Mesh, Volume
+from medrecon.core import Mesh, SoftField, Volume
 from medrecon.core.looks import in_words, opacity_of
 from medrecon.files.atomic import open_atomic
 from medrecon.report.display import DisplayMesh, display_meshes
 from medrecon.report.frames import PackedSlices, pack_slices
 from medrecon.report.packing import PackedMesh, pack_mesh
 from medrecon.report.scripts import Script, scripts
+from medrecon.report.values import values_of
 from medrecon.report.words import facts, parameters, recognisable, structure_rows, summary
 
 
@@ -33,6 +34,7 @@ def write_report(
     slices: PackedSlices | None = None,
     approval: Mapping[str, Any] | None = None,
     edits: Sequence[Mapping[str, Any]] = (),
+    fields: Sequence[SoftField] = (),
 ) -> None:
     """Write the report.
 
@@ -55,10 +57,14 @@ def write_report(
         Rows to show of an approval: name of the fact to its words, and `valid`.
     edits : sequence of mapping
         Edits in the order they were made, each with `what` and `change`.
+    fields : sequence of SoftField
+        Those that the meshes were made of: the scene can then be coloured by deviation
+        and uncertainty.
     """
     shown = pack_slices(volume) if volume is not None else slices
+    by_name = {field.label.name: field for field in fields}
     page = _template("report.html.j2").render(
-        **_viewer(meshes, shown, wanted=bool(meshes) or shown is not None),
+        **_viewer(meshes, shown, wanted=bool(meshes) or shown is not None, fields=by_name),
         run=run,
         summary=summary(quality["meshes"]),
         rows=structure_rows(statistics["structures"], quality["meshes"]),
@@ -79,16 +85,25 @@ def scene_page(meshes: Sequence[Mesh], volume: Volume | None) -> str:
     return str(_template("scene.html.j2").render(**_viewer(meshes, slices, wanted=True)))
 
 
-def _viewer(meshes: Sequence[Mesh], slices: PackedSlices | None, *, wanted: bool) -> dict[str, Any]:
+def _viewer(
+    meshes: Sequence[Mesh],
+    slices: PackedSlices | None,
+    *,
+    wanted: bool,
+    fields: Mapping[str, SoftField] | None = None,
+) -> dict[str, Any]:
     """What `viewer.html.j2` and `blocks.html.j2` are filled with."""
     shown = display_meshes([m for m in meshes if len(m.faces)])
     packed = [pack_mesh(d.mesh) for d in shown]
+    values = values_of([d.mesh for d in shown], fields or {})
     code = scripts() if wanted else ()
     return {
+        "scales": values.scales,
+        "values": [(name, Markup(text)) for name, text in values.blocks],
         "parts": _controls(shown),
         "deviation_mm": max((d.deviation_mm for d in shown), default=0.0),
         "blocks": [Markup(p.data) for p in packed],
-        "content": _json(_content(shown, packed, slices)),
+        "content": _json({**_content(shown, packed, slices), "scales": values.scales}),
         "frames": None if slices is None else Markup(slices.data),
         "scripts": [Markup(script.text) for script in code],
         "policy": _policy(code),

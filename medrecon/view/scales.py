@@ -8,25 +8,18 @@ import numpy as np
 from vtkmodules.vtkCommonCore import vtkLookupTable
 from vtkmodules.vtkRenderingAnnotation import vtkScalarBarActor
 
+from medrecon.core.value_scales import range_mm, stops_of
 from medrecon.view.content import Values
 from medrecon.view.style import INK
 
-# Blue is inside, white is on, red is outside; and white to dark violet. Both are told
-# apart by people with any of the common colour blindnesses.
-DIVERGING = ((0.13, 0.40, 0.67), (0.97, 0.97, 0.97), (0.70, 0.09, 0.17))
-RISING = ((0.99, 0.97, 0.88), (0.86, 0.45, 0.40), (0.25, 0.05, 0.35))
 TITLES = {"deviation": "deviation, mm", "uncertainty": "uncertainty, mm"}
 _COLOURS = 255
-_SHOWN = 99.0
-# Where everything is zero the scale still has ends, and labels of two decimals tell them apart.
-_SMALLEST_MM = 0.1
 
 
 def colour_table(kind: str, values: Sequence[Values]) -> vtkLookupTable:
     """A table whose range holds 99 % of the values; the rest gets the end's colour."""
-    joined = np.concatenate([np.abs(v).ravel() for v in values])
-    highest = _rounded_up(float(np.percentile(joined, _SHOWN)) if len(joined) else 1.0)
-    stops, low = (DIVERGING, -highest) if kind == "deviation" else (RISING, 0.0)
+    stops = stops_of(kind)
+    low, highest = range_mm(kind, values)
     table = vtkLookupTable()
     table.SetNumberOfTableValues(_COLOURS)
     table.SetTableRange(low, highest)
@@ -58,10 +51,3 @@ def colour_scale(kind: str, table: vtkLookupTable) -> vtkScalarBarActor:
         text.SetItalic(False)
         text.SetShadow(False)
     return bar
-
-
-def _rounded_up(value: float) -> float:
-    """The next of 1, 2, 5 times a power of ten."""
-    value = max(value, _SMALLEST_MM)
-    step = 10.0 ** np.floor(np.log10(value))
-    return float(next(m * step for m in (1, 2, 5, 10) if m * step >= value * (1 - 1e-9)))

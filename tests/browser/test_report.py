@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, Volume
+from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, SoftField, Volume
 from medrecon.report.page import scene_page, write_report
 
 pytestmark = pytest.mark.browser
@@ -58,6 +58,15 @@ def ball(name: str, number: int, color: tuple[int, int, int], centre) -> Mesh:
     return Mesh(sphere.vertices, sphere.faces, Label(number, name, color))
 
 
+def shifted_field() -> SoftField:
+    """The right ball 0.4 mm further to the left than its mesh: positive inside."""
+    grid = Geometry((40, 40, 40), (1.0, 1.0, 1.0), (-40.0, -19.5, -19.5))
+    places = grid.mm_from_index(np.argwhere(np.ones(grid.shape)))
+    away = np.linalg.norm(places - RIGHT - np.array((0.4, 0, 0)), axis=1)
+    values = np.asfortranarray((12.0 - away).reshape(grid.shape).astype(np.float32))
+    return SoftField(Label(1, "liver"), values, grid, (0, 0, 0))
+
+
 def scan() -> Volume:
     """80 × 60 × 50 mm of air with a ball of 40 HU at the patient's right."""
     geometry = Geometry((80, 60, 25), (1.0, 1.0, 2.0), (-40.0, -30.0, -24.0))
@@ -91,6 +100,7 @@ def report(tmp_path_factory) -> Path:
         quality={"meshes": {m.label.name: verdict for m in meshes}},
         meshes=meshes,
         volume=scan(),
+        fields=[shifted_field()],
     )
     return path
 
@@ -170,6 +180,34 @@ def test_a_structure_is_hidden_and_made_translucent(opened):
     assert opened.picture() != before
     assert opened.eval("medreconPage.parts[0].material.opacity") == 0.3
     row.locator("input[type=range]").fill("100")
+
+
+def test_the_surface_is_coloured_by_its_deviation_with_a_scale_in_mm(opened):
+    before = opened.picture()
+    assert not opened.page.locator("#scale").is_visible()
+    opened.page.select_option("#colour-by", "deviation")
+    assert opened.picture() != before
+    # 0.4 mm off at most: the ends are the next of 1, 2, 5.
+    assert opened.page.locator("#scale .ticks").inner_text().split("\n") == [
+        "-0.5 mm", "0 mm", "+0.5 mm"
+    ]  # fmt: skip
+    # At its right end, where x is least, the mesh lies 0.4 mm outside, at its left one inside.
+    ends = opened.eval(
+        """() => { const [p] = medreconPage.parts, v = p.values.deviation, x = p.positions;
+        const at = [...v.keys()].sort((a, b) => x[3 * a] - x[3 * b]);
+        return [at[0], at[at.length - 1]].map(n => -0.5 + v[n] / 255); }"""
+    )
+    assert ends == pytest.approx([0.4, -0.4], abs=0.03)
+    red, _, blue = opened.eval("[...medreconPage.parts[0].mesh.geometry.attributes.color.array]")[
+        :3
+    ]
+    assert red != blue
+    # The spleen has no field here: bare.
+    assert opened.eval("medreconPage.parts[1].material.color.getHexString()") == "b8b8b8"
+    opened.page.select_option("#colour-by", "uncertainty")
+    assert opened.page.locator("#scale figcaption").inner_text().startswith("uncertainty")
+    opened.page.select_option("#colour-by", "")
+    assert opened.picture() == before
 
 
 def test_the_scene_is_cut(opened):

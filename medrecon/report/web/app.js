@@ -3,11 +3,16 @@
 
 const page = { ready: false, slicesReady: false };
 
-async function readParts(list) {
+async function readParts(list, scales) {
   const parts = [];
   for (const [rank, row] of list.entries()) {
     const geometry = await unpackMesh(row.packed, blockText(`mesh-${row.number}`));
-    parts.push({ ...row, ...geometry, rank, visible: true });
+    const values = {};
+    for (const { kind } of scales) {
+      const id = `values-${kind}-${row.number}`;
+      if (document.getElementById(id)) values[kind] = await unpackValues(blockText(id));
+    }
+    parts.push({ ...row, ...geometry, values, rank, visible: true });
   }
   return parts;
 }
@@ -46,6 +51,26 @@ function joinScene(scene) {
   clip();
 }
 
+function joinColours(scene, scales) {
+  const chosen = document.getElementById("colour-by");
+  if (!chosen) return;
+  const told = document.getElementById("scale");
+  const [low, middle, high] = told.querySelectorAll(".ticks span");
+  chosen.addEventListener("change", () => {
+    const scale = scales.find(({ kind }) => kind === chosen.value) || null;
+    scene.colourBy(scale);
+    told.hidden = !scale;
+    if (!scale) return;
+    const stops = scale.stops.map((c) => `rgb(${c.join(" ")})`).join(", ");
+    told.querySelector(".ramp").style.background = `linear-gradient(to right, ${stops})`;
+    const mm = (v) => `${v > 0 && scale.low < 0 ? "+" : ""}${+v.toFixed(2)} mm`;
+    low.textContent = mm(scale.low);
+    middle.textContent = mm((scale.low + scale.high) / 2);
+    high.textContent = mm(scale.high);
+    told.querySelector("figcaption").textContent = scale.title;
+  });
+}
+
 function joinSlices(slices) {
   const chosen = document.getElementById("window");
   slices.header.windows.forEach(([name, low, high], n) => {
@@ -82,7 +107,7 @@ async function start() {
     return;
   }
   const content = JSON.parse(blockText("content"));
-  const parts = await readParts(content.parts);
+  const parts = await readParts(content.parts, content.scales);
   page.parts = parts;
   const redraw = [];
   if (parts.length) joinParts(parts, (part) => redraw.forEach((draw) => draw(part)));
@@ -90,6 +115,7 @@ async function start() {
     try {
       page.scene = new Scene3D(parts, document.getElementById("scene"));
       joinScene(page.scene);
+      joinColours(page.scene, content.scales);
       redraw.push((part) => page.scene.show(part));
       document.body.classList.add("has-scene");
       page.scene.resize();

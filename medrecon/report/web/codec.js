@@ -44,6 +44,13 @@ async function unpackMesh(header, base64) {
   return { positions, indices };
 }
 
+// One byte for each vertex, from 0 at the scale's low end to 255 at its high one.
+async function unpackValues(base64) {
+  const codes = await gunzip(bytesOf(base64));
+  for (let n = 1; n < codes.length; n++) codes[n] = (codes[n] + codes[n - 1]) & 255;
+  return codes;
+}
+
 // Values of the 256 grey levels, from the curve's nodes (value, level).
 function valuesOfLevels(curve) {
   const values = new Float32Array(256);

@@ -7,6 +7,15 @@ const VIEWS = {
   S: [[0, 0, 1], [0, -1, 0]], I: [[0, 0, -1], [0, -1, 0]],
 };
 
+// 256 colours in linear light, as the renderer takes them, from stops in sRGB.
+function linearTable(stops) {
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : Math.pow((c + 0.055) / 1.055, 2.4));
+  return [...Array(256).keys()].map((code) => {
+    const at = code / 255 * (stops.length - 1), n = Math.min(Math.floor(at), stops.length - 2);
+    return stops[n].map((low, c) => linear((low + (at - n) * (stops[n + 1][c] - low)) / 255));
+  });
+}
+
 class Scene3D {
   constructor(parts, root) {
     this.root = root;
@@ -74,6 +83,23 @@ class Scene3D {
     part.material.side = part.opacity < 1 ? THREE.FrontSide : THREE.DoubleSide;
     part.mesh.renderOrder = part.opacity < 1 ? 1 + this.parts.length - part.rank : 0;
     part.material.needsUpdate = true;
+    this.ask();
+  }
+
+  // By a scale's values where a part has them, bare where it has none; without a scale by structure.
+  colourBy(scale) {
+    const table = scale ? linearTable(scale.stops) : null;
+    for (const part of this.parts) {
+      const codes = scale && part.values[scale.kind];
+      if (codes) {
+        const colours = new Float32Array(3 * codes.length);
+        for (let n = 0; n < codes.length; n++) colours.set(table[codes[n]], 3 * n);
+        part.mesh.geometry.setAttribute("color", new THREE.BufferAttribute(colours, 3));
+      }
+      part.material.vertexColors = Boolean(codes);
+      part.material.color.set(codes ? "#ffffff" : scale ? "#b8b8b8" : part.color);
+      part.material.needsUpdate = true;
+    }
     this.ask();
   }
 

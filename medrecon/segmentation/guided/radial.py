@@ -36,6 +36,8 @@ SMOOTHNESS = 0.18
 BEYOND = 50.0
 """Cost of a boundary that the image does not reach."""
 ROUNDS = 20
+BEYOND_LAST = 0.5
+"""Steps from the last level inside to the boundary: halfway to the first one outside."""
 # Where a click says that the boundary must lie, relative to how far off it was.
 CLICK_WIDTH, CLICK_LEAST_LEVELS = 3.0, 4.0
 CLICK_WEIGHT, CLICK_TOLERANCE_LEVELS, CLICK_MOST = 3.0, 4.0 / 3.0, 8.0
@@ -115,7 +117,7 @@ def surface_along(
     cost = _cost(rays, middle, deviation) + _cost_of(corrections, rays)
     cost -= cost.min(axis=1, keepdims=True)
     level = smoothest(cost.astype(np.float32), SMOOTHNESS, ROUNDS)
-    return relaxed(rays.radii_mm[level])
+    return relaxed(rays.radii_mm[level] + BEYOND_LAST * rays.step_mm)
 
 
 def _cost(rays: Rays, middle: float, deviation: float) -> npt.NDArray[np.float64]:
