@@ -70,3 +70,29 @@ def test_without_vedo_the_viewer_says_how_to_get_it(tmp_path, monkeypatch, a_bal
     with pytest.raises(RenderingError, match=r"medrecon\[view\]"):
         window.open_viewer(content, request)
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.root
+@pytest.mark.opengl
+def test_the_whole_run_completes_and_says_what_to_install(tmp_path):
+    import json
+
+    from medrecon.core import Geometry
+    from medrecon.files.nifti import write_volume
+    from medrecon.phantom import shapes
+    from medrecon.phantom.shape_scan import scan_shape
+
+    grid = Geometry((30, 30, 30), (1.5, 1.5, 1.5), (-21.75, -21.75, -21.75))
+    scan = scan_shape(shapes.make_sphere(12.0), grid, hu=(110.0, 20.0)).volume
+    write_volume(scan, tmp_path / "ct.nii.gz")
+    run = tmp_path / "run"
+    words = ("grow", str(tmp_path / "ct.nii.gz"), "--inside", "0,0,0", "-o", str(run))
+    done = without_opengl(sys.executable, "-m", "medrecon_cli", *words)
+    assert done.returncode == 0
+    assert "install libegl1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (run / "preview.png").exists()
+    for name in ("run.json", "report.html", "meshes/tumor.stl"):
+        assert (run / name).stat().st_size > 500
+    warnings = json.loads((run / "run.json").read_text())["warnings"]
+    assert any("install libegl1" in words for words in warnings)
