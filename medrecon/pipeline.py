@@ -222,9 +222,11 @@ def segment_volume(
     DamagedInputError
         If nothing was found at all.
     """
-    found = find_structures(volume, options, log, channels)
-    refined = place_boundaries(found, volume, options, log)
-    del found  # a field for each structure
+    with ThreadPoolExecutor(1) as meanwhile:
+        image = meanwhile.submit(image_json, volume)
+        found = find_structures(volume, options, log, channels)
+        refined = place_boundaries(found, volume, options, log)
+        del found  # a field for each structure
     if not any(s.fields for s in refined):
         why = "; ".join(w for s in refined for words in s.findings.values() for w in words)
         raise DamagedInputError(f"none of the structures asked for is in the image: {why}")
@@ -235,7 +237,7 @@ def segment_volume(
         for s in refined
         for f in s.fields
     }
-    return Segmented(refined, observed, image_json(volume))
+    return Segmented(refined, observed, image.result())
 
 
 def find_structures(
