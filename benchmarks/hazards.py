@@ -1,6 +1,9 @@
 """medrecon, SimpleITK, MONAI and dcm2niix on the hazard folders, one line each.
 
-python benchmarks/hazards.py [--markdown FILE] [--only NAME]
+python benchmarks/hazards.py [--markdown FILE] [--only NAME] [--new]
+
+`--new` runs the folders that FILE does not list yet and keeps its rows (medrecon's column
+of all folders is what `tests/dicom/test_hazards.py` asserts).
 
 The folders are those of `tests/dicom/hazards*.py`; the voxels of each are a linear
 field in millimetres, so every image can be judged on whatever grid it lies. A reader is
@@ -25,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dicom"))
 import hazards_files  # noqa: F401 (completes HAZARDS)
 import hazards_meant  # noqa: F401
 import hazards_mixed  # noqa: F401
+import hazards_more  # noqa: F401
 import hazards_series  # noqa: F401
 import hazards_stored  # noqa: F401
 import numpy as np
@@ -99,16 +103,31 @@ def table(rows: dict[str, dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def listed(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a table that was written before."""
+    rows = {}
+    for line in path.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 1 + len(READERS) and "**" not in cells[0]:
+            rows[cells[0].replace(" ", "_")] = dict(zip(READERS, cells[1:], strict=True))
+    return rows
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--markdown", type=Path)
     options.add_argument("--only")
+    options.add_argument("--new", action="store_true")
     chosen = options.parse_args()
+    known = listed(chosen.markdown) if chosen.new and chosen.markdown else {}
     rows: dict[str, dict[str, str]] = {}
     servers = {reader: server(reader) for reader in READERS}
     with tempfile.TemporaryDirectory() as root:
         for hazard in HAZARDS:
             if chosen.only and chosen.only not in hazard.name:
+                continue
+            if hazard.name in known:
+                rows[hazard.name] = known[hazard.name]
                 continue
             folder = Path(root) / hazard.name
             truth = hazard.make(folder)

@@ -89,6 +89,11 @@ class MemberSource:
             raise PixelDataError("a member of the archive is damaged; copy it again") from error
 
 
+# Reasons to leave a member that may be a slice.
+ENCRYPTED = "encrypted in the archive"
+PACKED = "compressed in a way that is not read"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member, or the reason why it is left out."""
@@ -172,9 +177,9 @@ def _left_out(entry: zipfile.ZipInfo) -> str:
     if kind and stat.S_IFMT(kind) not in (0, stat.S_IFREG):
         return "link or device in the archive"
     if entry.flag_bits & _ENCRYPTED:
-        return "encrypted in the archive"
+        return ENCRYPTED
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "compressed in a way that is not read"
+        return PACKED
     return ""
 
 

@@ -74,6 +74,10 @@ class Fetched:
                 lowest = min(lowest, float(measured.min()))
         return lowest if np.isfinite(lowest) else 0.0
 
+    def measured_nothing(self, count: int) -> bool:
+        """Whether every pixel of all slices is padding."""
+        return len(self.masks) == count and all(m.all() for m in self.masks.values())
+
     def unmeasured(self, count: int) -> Mask | None:
         """Mask broadcastable to (i, j, n): one plane if all slices share theirs."""
         if not self.masks:

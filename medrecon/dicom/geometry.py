@@ -40,6 +40,10 @@ STEEPEST_DEGREES = 45.0
 # Part of a slice's width by which it may lie aside of the one before, beyond what the
 # tilt explains: patients and tables are recentred by less, two knees lie farther apart.
 ASIDE = 0.25
+# Pixels by which a slice leaves the way of those before: more than rounding to 0.1 mm does.
+MOVED_PIXELS = 0.5
+# A block that was scanned with the table elsewhere has at least so many slices.
+SMALLEST_BLOCK = 3
 
 
 class Kind(Enum):
@@ -171,13 +175,8 @@ def lay_out(slices: Sequence[Slice]) -> Layout:
     kept, twins = _distinct(order, heights)
     ordered = tuple(slices[n] for n in kept)
     finding = _finding(ordered, positions[kept], heights[kept], (row, column), spacing)
-    rows, columns = ordered[0].shape
-    width = np.array([columns * spacing[0], rows * spacing[1]])
-    if len(kept) > 2 and _aside(positions[kept], (row, column), width) > ASIDE:
-        raise GeometryError(
-            "slices of one series lie beside each other, not above: two stacks are mixed; export "
-            "them as series of their own"
-        )
+    if len(kept) > 2:
+        _refuse_asides(positions[kept], (row, column), spacing, ordered[0].shape)
     if finding.tilt_degrees > STEEPEST_DEGREES:
         raise GeometryError(
             f"the slices go up {finding.tilt_degrees:.0f}° off their normal; no gantry leans so "
@@ -194,14 +193,38 @@ def lay_out(slices: Sequence[Slice]) -> Layout:
     )
 
 
-def _aside(positions: Vectors, axes: tuple[Vectors, Vectors], width: Vectors) -> float:
-    """Part of a slice's width by which one lies aside of the slice before, tilt taken off."""
+def _refuse_asides(
+    positions: Vectors,
+    axes: tuple[Vectors, Vectors],
+    spacing: tuple[float, float],
+    shape: tuple[int, int],
+) -> None:
+    """Slices that lie beside the way of the others: another stack, or a position misread.
+
+    A patient or table that was recentred moves a whole block. A slice or two that move
+    and come back were never scanned there.
+
+    Raises
+    ------
+    GeometryError
+    """
     steps = np.diff(positions, axis=0)
-    normal = np.cross(*axes)
-    heights = steps @ normal
-    drift = heights[:, None] / heights.sum() * (positions[-1] - positions[0])
-    sideways = (steps - drift) @ np.stack(axes, axis=1)
-    return float((np.abs(sideways) / width).max())
+    heights = steps @ np.cross(*axes)
+    rates = steps @ np.stack(axes, axis=1) / heights[:, None]
+    aside = np.abs(rates - np.median(rates, axis=0)) * heights[:, None]
+    rows, columns = shape
+    if (aside > ASIDE * np.array([columns * spacing[0], rows * spacing[1]])).any():
+        raise GeometryError(
+            "slices of one series lie beside each other, not above: two stacks are mixed; export "
+            "them as series of their own"
+        )
+    moved = np.flatnonzero((aside > MOVED_PIXELS * np.asarray(spacing)).any(axis=1))
+    blocks = np.diff([-1, *moved, len(steps)])
+    if len(moved) and blocks.min() < SMALLEST_BLOCK:
+        raise GeometryError(
+            f"{blocks.min()} slice(s) lie aside of the others by more than half a pixel: positions "
+            "are damaged; export the series again"
+        )
 
 
 def _distinct(order: list[int], heights: Vectors) -> tuple[list[int], list[tuple[int, int]]]:

@@ -72,7 +72,9 @@ def transform(layout: PixelFormat, scale: Scale, *, is_ct: bool) -> Transform:
         is_ct and scale.is_stated and all(AIR_RANGE_HU[0] <= e <= AIR_RANGE_HU[1] for e in ends)
     )
     fill = float(AIR_HU) if is_ct and scale.is_stated and not like_air else None
-    return Transform(layout, slope, intercept, fill, edge_only=like_air or not is_ct)
+    # Within what tissue measures the value alone proves nothing: 0 may be water.
+    beyond = is_ct and scale.is_stated and max(ends) < AIR_RANGE_HU[0]
+    return Transform(layout, slope, intercept, fill, edge_only=not beyond)
 
 
 def to_int16(words: npt.NDArray[np.uint16], t: Transform) -> Mask | None:

@@ -150,6 +150,11 @@ class _Reading:
             if not fetched.failed:
                 break
             layout = self._without(layout, fetched)
+        if fetched.measured_nothing(len(layout.slices)):
+            raise PixelDataError(
+                f"all pixels of series {self.series.number} are padding by what the header says; "
+                "nothing was measured"
+            )
         self._compare_twins(layout, array)
         self._fill(array, fetched)
         return self._assemble(layout, array, fetched)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medrecon.core import Modality
 from medrecon.dicom import tags
-from medrecon.dicom.archive import is_zip
+from medrecon.dicom.archive import ENCRYPTED, PACKED, is_zip
 from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.discover import NESTED_ARCHIVE, Found
 from medrecon.dicom.geometry import lay_out
@@ -18,7 +18,7 @@ from medrecon.dicom.intake import reason_for_frame, reason_to_leave, slices_of, 
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.recurring import Recurring
 from medrecon.dicom.separate import Group, contrasts, moments, same_nature, same_plane
-from medrecon.dicom.series import Scan, Series, refused
+from medrecon.dicom.series import Scan, Series, parts_elsewhere, refused
 from medrecon.dicom.slices import Slice
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Header, MalformedError
@@ -52,6 +52,10 @@ def scan(path: str | Path | Sequence[Path], *, limits: Limits | None = None) -> 
     for source in found:
         gathered.add(source, budgets)
     gathered.aside.update(found.left_aside)
+    # What cannot be opened may be slices of what can.
+    locked = sum(found.left_aside[reason] for reason in (ENCRYPTED, PACKED))
+    if locked and gathered.slices:
+        gathered.broken[""] += locked
     if found.named_files and not gathered.dicom_files and not gathered.broken:
         raise UnreadableInputError("not an image: a DICOM file, folder or zip archive is expected")
     return gathered.result()
@@ -147,7 +151,7 @@ class _Gathered:
         if self.broken:
             self.aside[BROKEN] += sum(self.broken.values())
         damaged = sum(self.broken.values())
-        return Scan(numbered, self.aside, self._warnings(), damaged)
+        return Scan(numbered, self.aside, self._warnings(numbered), damaged)
 
     def _series(self) -> Iterable[Series]:
         groups: dict[tuple[str, str], int] = {}
@@ -161,8 +165,16 @@ class _Gathered:
                     series = _one_series(volume, group, damaged)
                     yield series if parts is None or not parts.missing else _cut(series, parts)
 
-    def _warnings(self) -> tuple[str, ...]:
+    def _warnings(self, series: Sequence[Series]) -> tuple[str, ...]:
         warnings = []
+        for s in series:
+            parts = parts_elsewhere(series, s)
+            if parts:
+                names = ", ".join(str(part.number) for part in parts)
+                warnings.append(
+                    f"series {s.number} lacks {sum(part.images for part in parts)} slice(s) of the "
+                    f"same series identifier, which differ and are series {names}"
+                )
         if any(not s.identity.series for s in self.slices):
             warnings.append(
                 "no series identifier in some files: slices were grouped by what they share"

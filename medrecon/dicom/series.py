@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -203,11 +203,7 @@ def _refuse_mixed(scan: Scan, best: Series) -> None:
 
 def _refuse_strays(scan: Scan, best: Series) -> None:
     """Slices that share the series but not its grid, and that the volume lacks without them."""
-    strays = [
-        s
-        for s in scan.series
-        if s.group == best.group and s is not best and (s.images < FEWEST_SLICES or _lacks(best, s))
-    ]
+    strays = parts_elsewhere(scan.series, best)
     if strays:
         count = sum(s.images for s in strays)
         raise GeometryError(
@@ -215,6 +211,18 @@ def _refuse_strays(scan: Scan, best: Series) -> None:
             "matrix, pixel spacing, kind, kernel, patient or frame of reference; export the series "
             f"again or leave them out with --series {best.number}"
         )
+
+
+def parts_elsewhere(series: Sequence[Series], best: Series) -> list[Series]:
+    """Smaller series that share the identifier of one and hold slices that it lacks."""
+    return [
+        s
+        for s in series
+        if s.group == best.group
+        and s is not best
+        and s.images <= best.images
+        and (s.images < FEWEST_SLICES or _lacks(best, s))
+    ]
 
 
 def _lacks(best: Series, part: Series) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import hazards_files
 import hazards_meant
 import hazards_mixed
+import hazards_more
 import hazards_series
 import hazards_stored
 import numpy as np
@@ -19,7 +20,7 @@ from medrecon.dicom import Decoder, choose, read, scan
 from medrecon.errors import MedreconError
 from medrecon.resampling import stack_geometry, stack_onto
 
-SUITES = (hazards_series, hazards_stored, hazards_files, hazards_mixed, hazards_meant)
+SUITES = (hazards_series, hazards_stored, hazards_files, hazards_mixed, hazards_meant, hazards_more)
 
 
 @pytest.fixture(scope="module")
