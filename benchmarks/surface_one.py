@@ -95,7 +95,7 @@ def _fields(labels):
     from medrecon.surface.from_labels import fields_from_labels
 
     names = tuple(named(n) for n in range(1, int(labels.max()) + 1))
-    return fields_from_labels(LabelMap(labels, names, grid(labels)))
+    return fields_from_labels(LabelMap(labels, grid(labels), names))
 
 
 def medrecon_labels(labels, _out):

@@ -10,11 +10,15 @@ import numpy.typing as npt
 
 from medrecon.core import boxtree_loops
 from medrecon.core.compiled import frozen
+from medrecon.core.threads import cores, in_parts
 
 Floats = npt.NDArray[np.float64]
 
 LEAF = boxtree_loops.LEAF
 """Triangles in a leaf."""
+
+_LARGE = 50_000
+"""Triangles above which several threads sort them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +51,7 @@ class BoxTree:
         Commun ACM 1975, DOI 10.1145/361002.361007 (halving at the median).
         """
         v, f = frozen(vertices_mm, np.float32), frozen(faces, np.int32)
-        order = boxtree_loops.halved(boxtree_loops.middles(v, f))
+        order = _order(boxtree_loops.middles(v, f))
         corners = boxtree_loops.gathered(v, f, order)
         return cls(corners, order, boxtree_loops.boxes(corners))
 
@@ -76,3 +80,25 @@ class BoxTree:
         squared, _ = boxtree_loops.nearest(self.corners_mm, self.boxes_mm, points, enough)
         found: Floats = squared
         return found
+
+
+def _order(middle: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+    """Triangles in the tree's order; the quarters of a large tree on several cores."""
+    leaves = boxtree_loops.leaves_of(len(middle))
+    nodes = [(0, len(middle))]
+    if len(middle) > _LARGE:
+        for _ in range(2):
+            cuts = [boxtree_loops.halve(middle, *ends, leaves) for ends in nodes]
+            nodes = [
+                part
+                for (start, end), cut in zip(nodes, cuts, strict=True)
+                for part in ((start, cut), (cut, end))
+            ]
+            leaves //= 2
+
+    def below(first: int, stop: int) -> None:
+        for start, end in nodes[first:stop]:
+            boxtree_loops.halve_all(middle, start, end, leaves)
+
+    in_parts(below, len(nodes), threads=cores())
+    return middle.view(np.int32)[:, 3].copy()

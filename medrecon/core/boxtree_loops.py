@@ -17,42 +17,52 @@ LEAF = 4
 
 @compiled
 def middles(vertices: Array, faces: Array) -> Array:
-    """(m, 3) float32 centroids."""
-    middle = np.empty((len(faces), 3), np.float32)
+    """(m, 4) float32 centroids, and in the fourth number's bits which triangle it is.
+
+    Sorting moves them about, so that what is looked at together lies together.
+    """
+    middle = np.empty((len(faces), 4), np.float32)
+    number = middle.view(np.int32)
     for f in range(len(faces)):
         for axis in range(3):
             total = 0.0
             for c in range(3):
                 total += vertices[faces[f, c], axis]
             middle[f, axis] = total / 3.0
+        number[f, 3] = f
     return middle
 
 
 @compiled
-def halved(middle: Array) -> Array:
-    """Order of the triangles in the tree: halved at the median of the longest axis, and so on."""
-    order = np.arange(len(middle)).astype(np.int32)
-    leaves = _leaves(len(middle))
+def halve(middle: Array, start: int, end: int, leaves: int) -> int:
+    """Reorder the centroids of a node so that its left half comes first; where that ends."""
+    # The left half is full, so that a node's place says which triangles are its own.
+    cut = min(start + leaves // 2 * LEAF, end)
+    if cut < end:
+        _select(middle, start, end, cut, _longest(middle, start, end))
+    return cut
+
+
+@compiled
+def halve_all(middle: Array, start: int, end: int, leaves: int) -> None:
+    """The order of the tree below a node: halved at the median of the longest axis, and so on."""
     waiting = np.empty((128, 3), np.int64)
-    waiting[0, 0], waiting[0, 1], waiting[0, 2] = 0, len(middle), leaves
+    waiting[0, 0], waiting[0, 1], waiting[0, 2] = start, end, leaves
     depth = 1
     while depth:
         depth -= 1
         low, high, below = waiting[depth, 0], waiting[depth, 1], waiting[depth, 2]
         if high - low <= LEAF:
             continue
-        # The left half is full, so that a node's place says which triangles are its own.
-        cut = min(low + below // 2 * LEAF, high)
-        if cut < high:
-            _select(middle, order, low, high, cut, _longest(middle, order, low, high))
-        for start, end in ((low, cut), (cut, high)):
-            waiting[depth, 0], waiting[depth, 1], waiting[depth, 2] = start, end, below // 2
+        cut = halve(middle, low, high, below)
+        for first, stop in ((low, cut), (cut, high)):
+            waiting[depth, 0], waiting[depth, 1], waiting[depth, 2] = first, stop, below // 2
             depth += 1
-    return order
 
 
 @compiled
-def _leaves(count: int) -> int:
+def leaves_of(count: int) -> int:
+    """How many leaves the tree of so many triangles has."""
     leaves = 1
     while leaves * LEAF < count:
         leaves *= 2
@@ -60,12 +70,12 @@ def _leaves(count: int) -> int:
 
 
 @compiled
-def _longest(middle: Array, order: Array, start: int, end: int) -> int:
+def _longest(middle: Array, start: int, end: int) -> int:
     longest, size = 0, -1.0
     for axis in range(3):
-        low = high = middle[order[start], axis]
+        low = high = middle[start, axis]
         for n in range(start + 1, end):
-            x = middle[order[n], axis]
+            x = middle[n, axis]
             if x < low:
                 low = x
             elif x > high:
@@ -76,19 +86,20 @@ def _longest(middle: Array, order: Array, start: int, end: int) -> int:
 
 
 @compiled
-def _select(middle: Array, order: Array, start: int, end: int, cut: int, axis: int) -> None:
+def _select(middle: Array, start: int, end: int, cut: int, axis: int) -> None:
     """Reorder so that nothing before `cut` lies beyond anything after it (Hoare's)."""
     low, high = start, end - 1
     while low < high:
-        pivot = middle[order[(low + high) // 2], axis]
+        pivot = middle[(low + high) // 2, axis]
         i, j = low, high
         while i <= j:
-            while middle[order[i], axis] < pivot:
+            while middle[i, axis] < pivot:
                 i += 1
-            while middle[order[j], axis] > pivot:
+            while middle[j, axis] > pivot:
                 j -= 1
             if i <= j:
-                order[i], order[j] = order[j], order[i]
+                for n in range(4):
+                    middle[i, n], middle[j, n] = middle[j, n], middle[i, n]
                 i += 1
                 j -= 1
         if cut <= j:
@@ -114,7 +125,7 @@ def gathered(vertices: Array, faces: Array, order: Array) -> Array:
 @compiled
 def boxes(corners: Array) -> Array:
     """Boxes of all nodes, leaves first, then upwards."""
-    leaves = _leaves(len(corners))
+    leaves = leaves_of(len(corners))
     box = np.empty((2 * leaves, 6), np.float32)
     box[:, :3] = np.inf
     box[:, 3:] = -np.inf

@@ -147,7 +147,7 @@ class Segmentation:
 def away_from_zero(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The same field with exact zeros moved just inside (a new array).
 
-    Flying Edges puts a vertex on every grid edge with a sign change; a corner that
+    There is a vertex on every grid edge with a sign change; a corner that
     equals the isovalue makes several edges share one point, hence faces of no area
     that weld into non-manifold edges once a file has rounded them.
     """

@@ -24,7 +24,7 @@ MOST_NODES = 60_000_000
 def offset_solid(mesh: Mesh, distance_mm: float, *, spacing_mm: float) -> Manifold:
     """The solid whose surface lies at a signed distance from another one's.
 
-    Exact distances on a grid close to the surface asked for, and Flying Edges there; then
+    Exact distances on a grid close to the surface asked for, and its zero there; then
     simplified within a 25th of the spacing. The result is rounder than its grid resolves:
     where the exact one has an edge, it lies up to 0.3 spacings beside it.
 

@@ -1,6 +1,6 @@
 """How the surfaces between any number of labels run through one cell of eight voxels.
 
-A cell with two labels is Flying Edges' own case, the higher label inside: its two
+A cell with two labels is a case of `cell_cases`, the higher label inside: its two
 neighbours get the very same triangles, one of them the other way round. Where three or
 more labels meet, each face of the cell is cut first, by a rule that looks at that face
 alone, so that the cell on its other side cuts it alike; then the lines on the six faces
@@ -16,14 +16,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.surface.flying_edges import flying_edges
+from medrecon.surface.cell_cases import EDGES, cases, face_nodes
 
 Pattern = tuple[int, ...]
-
-EDGES = tuple((n, n | 1 << axis) for axis in range(3) for n in range(8) if not n >> axis & 1)
-"""The two corners of each edge, the lower first; corner n lies at (n & 1, n >> 1 & 1, n >> 2)."""
-
-EDGE_OF = {edge: number for number, edge in enumerate(EDGES)}
 
 FIRST_FACE = len(EDGES)
 """Number of the node in the middle of face 0; the faces are 2·axis + side."""
@@ -69,29 +64,10 @@ def template(pattern: Pattern) -> Template:
     return _two(pattern) if max(pattern) == 1 else _Meeting(pattern).template()
 
 
-def face_nodes(face: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The corners of a face, counter-clockwise seen from outside, and the edges after each."""
-    axis, side = divmod(face, 2)
-    u, v = 1 << (axis + 1) % 3, 1 << (axis + 2) % 3
-    around = [base + side * (1 << axis) for base in (0, u, u | v, v)]
-    if side == 0:
-        around.reverse()
-    edges = [
-        EDGE_OF[min(a, b), max(a, b)] for a, b in zip(around, around[1:] + around[:1], strict=True)
-    ]
-    return tuple(around), tuple(edges)
-
-
 def _two(pattern: Pattern) -> Template:
-    values = np.array([1 if rank else -1 for rank in pattern], np.float32)
-    vertices, faces = flying_edges(values.reshape((2, 2, 2), order="F"), threads=False)
-    low, high = np.floor(vertices).astype(int), np.ceil(vertices).astype(int)
-    bits = np.array([1, 2, 4])
-    node = [
-        EDGE_OF[a, b] for a, b in zip((low @ bits).tolist(), (high @ bits).tolist(), strict=True)
-    ]
-    count = len(faces)
-    corners = np.array(node, np.int64)[faces]
+    case = sum(rank << corner for corner, rank in enumerate(pattern))
+    count = int(cases().triangles[case])
+    corners = cases().edges[case, : 3 * count].reshape(-1, 3).astype(np.int64)
     return Template(corners, np.ones(count, np.int64), np.zeros(count, np.int64))
 
 
@@ -130,7 +106,7 @@ class _Meeting:
             return [_Line(edge[i], edge[j], corner[i], corner[i + 1])]
         for n in (0, 1):
             if len(changed) == 4 and label[n] == label[n + 2]:
-                # Flying Edges parts the higher label of two; of three, the one that is
+                # The higher label of two is parted; of three, the one that is
                 # there twice stays joined.
                 if label[1 - n] == label[3 - n] and label[n] > label[1 - n]:
                     continue

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medrecon.core import SoftField
 from medrecon.core.geometry import Shape
-from medrecon.surface.extract import CLEARANCE_VOXELS
+from medrecon.surface.grid_places import CLEARANCE_VOXELS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

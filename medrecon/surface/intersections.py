@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.boxtree import LEAF, BoxTree
 from medrecon.core.compiled import frozen
-from medrecon.surface import crossing_loops
+from medrecon.core.threads import cores, in_parts
+from medrecon.surface import crossing_loops, smooth_loops
 from medrecon.surface.predicates import Points, side_of_line, side_of_plane
 
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.integer]
 Mask = npt.NDArray[np.bool_]
+
+_SMALL = 20_000
+"""Faces below which a second thread costs more than it saves."""
 
 _SIDES = ((0, 1), (1, 2), (2, 0))
 
@@ -46,29 +52,45 @@ def self_intersections(
 
 
 def _doubtful_pairs(vertices: Vertices, faces: Faces, among: Mask | None) -> Faces:
-    """(k, 2) pairs that boxes and planes do not part, among them all that intersect."""
-    marked = None if among is None else np.flatnonzero(among)
-    tree = BoxTree.of(vertices, faces if marked is None else faces[marked])
-    number = tree.number if marked is None else marked[tree.number]
-    place = np.full(len(faces), -1, np.int32)
-    place[number] = np.arange(len(number), dtype=np.int32)
-    # Where all stand in the tree they go down in its order: neighbours one after another.
-    asked = number if marked is None else np.arange(len(faces))
-    pairs = np.empty((len(faces) // 2 + 1024, 2), np.int32)
-    while True:
-        found = crossing_loops.doubtful_pairs(
-            frozen(vertices, np.float32),
-            frozen(faces[asked], np.int32),
-            frozen(place[asked], np.int32),
-            frozen(faces[number], np.int32),
-            tree.boxes_mm,
-            LEAF,
-            pairs,
-        )
-        if found <= len(pairs):
-            one, two = pairs[:found].T
-            return np.stack([asked[one], number[two]], axis=1).astype(np.int32)
-        pairs = np.empty((found, 2), np.int32)
+    """(k, 2) pairs that nothing simple parts, among them all that intersect."""
+    if not len(faces):
+        return np.zeros((0, 2), np.int32)
+    points = frozen(vertices, np.float32)
+    kept = np.arange(len(faces)) if among is None else _near(points, faces, among)
+    tree = BoxTree.of(points, faces[kept])
+    number = kept[tree.number]
+    names = frozen(faces[number], np.int32)
+    asked = np.ones(len(number), np.bool_) if among is None else among[number]
+    plain = _plain(points, faces)
+    leaves = -(-len(number) // LEAF)
+    work = partial(
+        crossing_loops.doubtful_pairs,
+        tree.corners_mm, names, frozen(asked, np.bool_), plain, tree.boxes_mm, LEAF,
+    )  # fmt: skip
+    found = in_parts(work, leaves, threads=_at_once(len(number)))
+    pairs: Faces = number[np.concatenate(found)].astype(np.int32)
+    return pairs
+
+
+def _near(vertices: Vertices, faces: Faces, among: Mask) -> Integers:
+    """The marked faces and all that lie where some of them do, by a coarse grid."""
+    found: Mask = crossing_loops.near_marked(
+        vertices, frozen(faces, np.int32), frozen(among, np.bool_)
+    )
+    return np.flatnonzero(found)
+
+
+def _plain(vertices: Vertices, faces: Faces) -> Mask:
+    """Vertices whose faces are known not to go through one another."""
+    star = smooth_loops.stars(frozen(faces, np.int32), len(vertices))
+    found: Mask = np.empty(len(vertices), np.bool_)
+    work = partial(crossing_loops.plain, vertices, star, found)
+    in_parts(work, len(vertices), threads=_at_once(len(vertices)))
+    return found
+
+
+def _at_once(count: int) -> int:
+    return cores() if count > _SMALL else 1
 
 
 def _intersect(vertices: Vertices, a: Faces, b: Faces) -> Mask:

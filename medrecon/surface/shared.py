@@ -17,15 +17,10 @@ import numpy.typing as npt
 
 from medrecon.core import Label, Mesh, SoftField
 from medrecon.errors import GeometryError
-from medrecon.surface.cell_templates import (
-    EDGES,
-    FIRST_FACE,
-    FIRST_INNER,
-    Template,
-    template,
-)
+from medrecon.surface.cell_cases import EDGES
+from medrecon.surface.cell_templates import FIRST_FACE, FIRST_INNER, Template, template
 from medrecon.surface.crossings import edge_crossings
-from medrecon.surface.extract import square_up_caps, to_lps, wound_outward
+from medrecon.surface.grid_places import square_up_caps, to_lps, wound_outward
 
 Ints = npt.NDArray[np.int64]
 Winners = npt.NDArray[np.int16]

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from medrecon.core import Mesh
-from medrecon.core.nearest import as_poly_data
+from medrecon.core.compiled import frozen
+from medrecon.core.threads import cores, in_parts
 from medrecon.errors import UsageError
+from medrecon.surface import partition_loops, smooth_loops
 from medrecon.surface.intersections import self_intersections
-from medrecon.surface.topology import doubled_area_vectors
+from medrecon.surface.topology import components
 
 Floats = npt.NDArray[np.float64]
+Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+Star = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
+
+_SMALL = 20_000
+"""Vertices below which a second thread costs more than it saves."""
 
 # Wavelengths above about 2π/√0.1 = 20 edges stay: stairs and noise are shorter.
 _PASS_BAND = 0.1
@@ -109,146 +116,165 @@ def smooth_surface(
         raise UsageError(f"a smoothing limit of {limit_mm:g} mm; 0 or more expected")
     if method is Smoothing.NONE or limit_mm == 0 or not len(mesh.faces):
         return mesh, _effect(mesh, mesh, 0)
-    before = mesh.vertices_mm.astype(np.float64)
-    run = _windowed_sinc if method is Smoothing.SINC else _taubin
-    step = _bounded(run(mesh, iterations) - before, limit_mm)
-    step = _volume_kept(before, step, mesh.faces, limit_mm)
-    step, held_back = _without_crossings(before, step, mesh.faces)
-    result = Mesh((before + step).astype(np.float32), mesh.faces, mesh.label)
+    vertices, faces = frozen(mesh.vertices_mm, np.float32), frozen(mesh.faces, np.int32)
+    # Sums of products keep more digits near zero; a float32 number is taken off exactly.
+    centre = vertices.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
+    before = vertices - centre
+    star: Star = smooth_loops.stars(faces, len(vertices))
+    after = _windowed_sinc(before, star, iterations)
+    if method is Smoothing.TAUBIN:
+        after = _taubin(before, star, iterations)
+    # A hair less, so that rounding to float32 does not lead beyond the limit.
+    _keep_volume(before, after, faces, star, 0.9999 * limit_mm)
+    places, held_back = _without_crossings(before, after, centre, vertices, faces)
+    result = Mesh(places, mesh.faces, mesh.label)
     return result, _effect(mesh, result, held_back)
 
 
-def _windowed_sinc(mesh: Mesh, iterations: int) -> Floats:
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
-
-    smoother = vtkWindowedSincPolyDataFilter()
-    smoother.SetInputData(as_poly_data(mesh.vertices_mm, mesh.faces))
-    smoother.SetNumberOfIterations(iterations)
-    smoother.SetPassBand(_PASS_BAND)
-    smoother.FeatureEdgeSmoothingOff()
-    smoother.BoundarySmoothingOff()
-    smoother.NonManifoldSmoothingOn()
-    smoother.NormalizeCoordinatesOn()
-    smoother.Update()
-    smooth: Floats = vtk_to_numpy(smoother.GetOutput().GetPoints().GetData()).astype(np.float64)
-    return smooth
+def _at_once(count: int) -> int:
+    return cores() if count > _SMALL else 1
 
 
-def _taubin(mesh: Mesh, iterations: int) -> Floats:
-    neighbours = _neighbours(mesh.faces, len(mesh.vertices_mm))
-    share = 1 / np.maximum(np.diff(neighbours.indptr), 1)[:, None]
-    places = mesh.vertices_mm.astype(np.float64)
-    centre = places.mean(axis=0)
-    places -= centre
+def _windowed_sinc(before: Floats, star: Star, iterations: int) -> Floats:
+    """Sum of Chebyshev polynomials, each from the two before it."""
+    weights = _sinc_weights(iterations)
+    now, older, total = before.copy(), np.zeros_like(before), weights[0] * before
+    for degree in range(1, iterations + 1):
+        work = partial(
+            smooth_loops.next_polynomial, now, older, total, star,
+            0.5 if degree == 1 else 1.0, weights[degree],
+        )  # fmt: skip
+        in_parts(work, len(before), threads=_at_once(len(before)))
+        now, older = older, now
+    return total
+
+
+@cache
+def _sinc_weights(iterations: int) -> tuple[float, ...]:
+    """Weights of the polynomials: an ideal low-pass filter's, tapered by Hamming's window.
+
+    The taper lowers what passes at the edge of the band to a half; so the band is widened
+    until all passes there. Their sum is 1: what has no wavelength stays.
+    """
+    edge = float(np.arccos(1 - _PASS_BAND / 2))
+    n = np.arange(iterations + 1)
+    window = 0.54 + 0.46 * np.cos(n * np.pi / (iterations + 1))
+
+    def weights(wider: float) -> Floats:
+        ideal = 2 / np.pi * np.sin(n[1:] * (edge + wider)) / n[1:]
+        found: Floats = window * np.concatenate([[(edge + wider) / np.pi], ideal])
+        return found
+
+    low, high = 0.0, np.pi - edge
+    for _ in range(60):
+        middle = (low + high) / 2
+        passes = float((weights(middle) * np.cos(n * edge)).sum())
+        low, high = (middle, high) if passes < 1 else (low, middle)
+    found = weights(low)
+    return tuple((found / found.sum()).tolist())
+
+
+def _taubin(before: Floats, star: Star, iterations: int) -> Floats:
+    now, moved = before.copy(), np.empty_like(before)
     for _ in range(iterations // 2):
         for factor in (_SHRINK, _GROW):
-            places += factor * ((neighbours @ places) * share - places)
-    moved: Floats = places + centre
-    return moved
+            work = partial(smooth_loops.towards_mean, now, moved, star, factor)
+            in_parts(work, len(before), threads=_at_once(len(before)))
+            now, moved = moved, now
+    return now
 
 
-def _neighbours(faces: Faces, count: int) -> sparse.csr_matrix:
-    """Which vertices are joined by an edge: a symmetric matrix of ones."""
-    a, b, c = faces.T
-    rows, columns = np.concatenate([a, b, c]), np.concatenate([b, c, a])
-    ones = np.ones(len(rows))
-    # In a closed surface each edge is run along once in each direction.
-    joined = sparse.coo_matrix((ones, (rows, columns)), shape=(count, count)).tocsr()
-    joined.data[:] = 1
-    return joined
+def _keep_volume(before: Floats, after: Floats, faces: Faces, star: Star, limit_mm: float) -> None:
+    """Move `after` along its normals until each piece has its volume again (in place).
+
+    By the same step for a whole piece, and never beyond the limit.
+    """
+    count = len(before)
+    pieces, piece = components(faces, count)
+    vector = np.empty_like(before)
+
+    def volumes(places: Floats) -> tuple[Floats, Floats]:
+        work = partial(smooth_loops.area_vectors, places, star, vector)
+        in_parts(work, count, threads=_at_once(count))
+        volume, growth = smooth_loops.volumes(places, vector, piece, pieces)
+        return volume, growth
+
+    wanted, _ = volumes(before)
+    offset = np.zeros(pieces)
+    for attempt in range(_CORRECTIONS + 1):
+        # First the bound alone.
+        work = partial(smooth_loops.step_outwards, before, after, vector, piece, offset, limit_mm)
+        in_parts(work, count, threads=_at_once(count))
+        if attempt < _CORRECTIONS:
+            volume, growth = volumes(after)
+            offset = (wanted - volume) / np.maximum(growth, 1e-30)
 
 
-def _bounded(step: Floats, limit_mm: float) -> Floats:
-    length = np.linalg.norm(step, axis=1, keepdims=True)
-    # A hair less, so that rounding to float32 does not lead beyond the limit.
-    bounded: Floats = step * np.minimum(1, 0.9999 * limit_mm / np.maximum(length, 1e-30))
-    return bounded
+def _without_crossings(
+    before: Floats, after: Floats, centre: Floats, vertices: Vertices, faces: Faces
+) -> tuple[Vertices, int]:
+    """Places on the way to `after`, all of it but where faces would cross or turn over.
 
-
-def _volume_kept(before: Floats, step: Floats, faces: Faces, limit_mm: float) -> Floats:
-    """Steps plus one along the normals, the same for a whole piece, that keeps its volume."""
-    piece = connected_components(_neighbours(faces, len(before)), directed=False)[1]
-    of_face = piece[faces[:, 0]]
-    centre = before.mean(axis=0)
-    wanted = np.bincount(of_face, _cones(before - centre, faces)[0])
-    for _ in range(_CORRECTIONS):
-        volume, area, vector = _cones(before + step - centre, faces)
-        missing = wanted - np.bincount(of_face, volume)
-        offset = missing / np.maximum(np.bincount(of_face, area), 1e-30)
-        step = _bounded(
-            step + _normals(vector, faces, len(step)) * offset[piece][:, None], limit_mm
-        )
-    return step
-
-
-def _cones(places: Floats, faces: Faces) -> tuple[Floats, Floats, Floats]:
-    """Of each face the volume between it and the origin, its area, and (3, m) area vectors."""
-    a, b, c = (places[faces[:, n]].T for n in range(3))
-    p, q = b - a, c - a
-    vector = np.stack(
-        [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]]
-    )
-    area = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2) / 2
-    volume = (a[0] * vector[0] + a[1] * vector[1] + a[2] * vector[2]) / 6
-    return volume, area, vector
-
-
-def _normals(vector: Floats, faces: Faces, count: int) -> Floats:
-    """(count, 3) unit normals of the vertices."""
-    corner = faces.T.ravel()
-    normal = np.stack([np.bincount(corner, np.tile(v, 3), count) for v in vector], axis=1)
-    unit: Floats = normal / np.maximum(np.linalg.norm(normal, axis=1), 1e-30)[:, None]
-    return unit
-
-
-def _without_crossings(before: Floats, step: Floats, faces: Faces) -> tuple[Floats, int]:
-    """Steps made shorter where faces would cross or turn over, and for how many vertices."""
+    And how many vertices these are.
+    """
     part = np.ones(len(before))
-    among = np.ones(len(faces), np.bool_)
-    upright = doubled_area_vectors(before.astype(np.float32), faces)
+    among: Mask = np.ones(len(faces), np.bool_)
+    places = np.empty_like(vertices)
     for attempt in range(_TRIES * 8):
-        places = (before + step * part[:, None]).astype(np.float32)
-        bad = np.asarray(_turned(places, faces, upright) & among, dtype=np.bool_)
+        work = partial(smooth_loops.on_the_way, before, after, part, centre, places)
+        in_parts(work, len(before), threads=_at_once(len(before)))
+        bad = _turned(vertices, places, faces, among)
         turned = bool(bad.any())
         if not turned:
             crossed = self_intersections(places, faces, among=None if among.all() else among)
             bad[crossed] = True
-        moved = np.zeros(len(before), np.bool_)
-        moved[faces[bad]] = True
+        if not bad.any():
+            break
+        moved = _corners(bad, faces, len(before))
         # Each try takes one more ring of neighbours along: two smooth steps join softly.
-        moved[faces[moved[faces].any(axis=1)]] = True
+        moved |= _corners(_beside(moved, faces), faces, len(before))
         moved &= part > 0
         if not moved.any():
             break
         part[moved] = part[moved] / 2 if attempt < _TRIES else 0
-        changed = np.asarray(moved[faces].any(axis=1), dtype=np.bool_)
+        changed = _beside(moved, faces)
         # Crossings are only looked for once no face is turned over any more.
         among = changed | among if turned else changed
-    return step * part[:, None], int(np.count_nonzero(part < 1))
+    return places, int(np.count_nonzero(part < 1))
 
 
-def _turned(
-    places: npt.NDArray[np.float32], faces: Faces, upright: Floats
-) -> npt.NDArray[np.bool_]:
+def _corners(marked: Mask, faces: Faces, count: int) -> Mask:
+    found = np.zeros(count, np.bool_)
+    found[faces[marked]] = True
+    return found
+
+
+def _beside(marked: Mask, faces: Faces) -> Mask:
+    touched: Mask = partition_loops.touching(frozen(marked, np.bool_), faces)
+    return touched
+
+
+def _turned(before: Vertices, after: Vertices, faces: Faces, among: Mask) -> Mask:
     """Faces that look to the other side than they did, or have no area."""
-    now = doubled_area_vectors(places, faces)
-    turned: npt.NDArray[np.bool_] = (now * upright).sum(axis=0) <= 0
-    return turned
+    found: Mask = np.empty(len(faces), np.bool_)
+    work = partial(smooth_loops.turned, before, after, faces, among, found)
+    in_parts(work, len(faces), threads=_at_once(len(faces)))
+    return found
 
 
 def _effect(before: Mesh, after: Mesh, held_back: int) -> SmoothingEffect:
     if not len(before.faces):
         return SmoothingEffect(0.0, 0.0, 0.0, 0.0, 0.0, 0)
-    centre = before.vertices_mm[0].astype(np.float64)
-    places = [m.vertices_mm - centre for m in (before, after)]
-    way = np.linalg.norm(places[1] - places[0], axis=1)
-    (old, old_area, _), (new, new_area, _) = (_cones(p, before.faces) for p in places)
+    way = np.linalg.norm(after.vertices_mm - before.vertices_mm.astype(np.float64), axis=1)
+    (old, old_area), (new, new_area) = (
+        smooth_loops.volume_and_area(frozen(m.vertices_mm, np.float32), frozen(m.faces, np.int32))
+        for m in (before, after)
+    )
     return SmoothingEffect(
         mean_mm=float(way.mean()),
         p95_mm=float(np.percentile(way, 95)),
         max_mm=float(way.max()),
-        volume_change=float(new.sum() / old.sum() - 1),
-        area_change=float(new_area.sum() / old_area.sum() - 1),
+        volume_change=float(new / old - 1),
+        area_change=float(new_area / old_area - 1),
         held_back=held_back,
     )
