@@ -56,17 +56,21 @@ def plane_distance(polygons: Sequence[Points], shape: tuple[int, int], spacing_m
 
 
 def _sides(polygons: Sequence[Points], tolerance: float) -> tuple[Points, Points]:
-    """Sides of all polygons, without those that are run through both ways."""
+    """Sides of all polygons, without those that are run through both ways.
+
+    Corners are moved onto multiples of the tolerance. A short side vanishes when both of
+    its ends come to lie in one, so that no line is left open.
+    """
     start = np.concatenate(polygons) if polygons else np.zeros((0, 2))
     ends = [np.roll(p, -1, axis=0) for p in polygons]
     end = np.concatenate(ends) if ends else np.zeros((0, 2))
-    length = np.linalg.norm(end - start, axis=1)
-    start, end = start[length > tolerance], end[length > tolerance]
     a = np.rint(start / tolerance).astype(np.int64)
     b = np.rint(end / tolerance).astype(np.int64)
     there = {tuple(x) for x in np.hstack([a, b]).tolist()}
     both = np.array([tuple(x) in there for x in np.hstack([b, a]).tolist()], np.bool_)
-    return start[~both], end[~both]
+    # A side of no length is run through both ways too.
+    start, end = a[~both] * np.float64(tolerance), b[~both] * np.float64(tolerance)
+    return start, end
 
 
 def _inside(start: Points, end: Points, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
