@@ -51,6 +51,17 @@ COLOURS = np.array(
     ]
 )
 
+# Scans of trunks and legs: none shows a head.
+NO_HEADS = (
+    ("totalseg_examples/example_ct.nii.gz", Modality.CT),
+    ("totalseg_examples/example_ct_sm.nii.gz", Modality.CT),
+    ("totalseg_examples/example_mr_sm.nii.gz", Modality.MR),
+    ("ct_mr_sarcoma/STS_001/CT_image.nii.gz", Modality.CT),
+    ("ct_mr_sarcoma/STS_001/MR_T1_image.nii.gz", Modality.MR),
+    ("ct_mr_sarcoma/STS_005/CT_image.nii.gz", Modality.CT),
+    ("ct_mr_sarcoma/STS_005/MR_T1_image.nii.gz", Modality.MR),
+)
+
 
 def synthetic(network, template: Template, contrasts: int, seed: int) -> list[dict[str, float]]:
     rows = []
@@ -209,6 +220,21 @@ def main() -> None:
     ):
         scan = load_volume(data / place, LoadOptions(fill_gaps=True), Recorder(silent))
         real_scan(name, scan, model, given.pictures)
+    refused = [is_refused(data / place, modality, model) for place, modality in NO_HEADS]
+    print(f"refused: {sum(refused)} of {len(refused)} further scans without a head")
+
+
+def is_refused(path: Path, modality: Modality, model: InstalledModel) -> bool:
+    from medrecon.loading import load_volume
+
+    scan = load_volume(path, LoadOptions(modality=modality), Recorder(silent))
+    try:
+        UnetSegmenter(model, "cpu", force=True).segment(scan)
+    except ModelUntrustedError as error:
+        print(f"{path.parent.name}/{path.name}: {error}")
+        return True
+    print(f"{path.parent.name}/{path.name}: taken for a head")
+    return False
 
 
 if __name__ == "__main__":
