@@ -25,6 +25,7 @@ RTSTRUCT RWV SEG SM SMR SR SRF STAIN TG US VA XA XC
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _CT_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("2", "2.1", "2.2"))
 _MR_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("4", "4.1", "4.4"))
+_SCANS = _CT_CLASSES | _MR_CLASSES
 # Every image class of the standard lies below this; of those, a map of parameters may be a
 # volume too.
 _STANDARD_IMAGES = "1.2.840.10008.5.1.4.1.1."
@@ -85,9 +86,9 @@ def reason_to_leave(header: Header) -> str:
 
 def _is_other(modality: str, sop: str) -> bool:
     """Whether modality or class say that it is no CT or MR: one of them is not enough."""
-    if sop in _CT_CLASSES | _MR_CLASSES:
+    if sop in _SCANS:
         # Converters that do not know better write OT, other (PS3.3 C.7.3.1.1.1).
-        return modality in _MODALITIES - {"OT"}
+        return modality in _MODALITIES and modality != "OT"
     if modality not in ("CT", "MR"):
         return True
     return sop.startswith(_STANDARD_IMAGES) and sop != _PARAMETRIC_MAP

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from medrecon.dicom import tags
 from medrecon.dicom.attributes import Attributes
-from medrecon.dicom.slices import Slice, classic_slice, identity, position, time_of_day
+from medrecon.dicom.slices import Slice, classic_slice, position, time_of_day
 from medrecon.dicom.sources import Source
 from medrecon.dicom.walker import Elements, Header
 
@@ -51,7 +51,11 @@ class Recurring:
             header.pixels,
             0,
             last.pixels,
-            identity(a),
+            replace(
+                last.identity,
+                instance=a.text(tags.SOP_INSTANCE),
+                instance_number=a.integer(tags.INSTANCE_NUMBER),
+            ),
             replace(last.placement, position_mm=position(a)),
             last.scale,
             last.meaning,

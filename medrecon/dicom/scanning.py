@@ -119,7 +119,8 @@ class _Gathered:
         except GeometryError:
             self.aside["mosaic that does not say how its slices lie"] += 1
             return
-        self._note_part(header)
+        if tags.CONCATENATION in header.elements:
+            self._note_part(header)
         for s in slices:
             reason = reason_for_frame(s)
             if reason:
