@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
 from medrecon.errors import MedreconError, ModelUntrustedError
 from medrecon.files import nifti
-from medrecon.models.intensity import normalise
+from medrecon.models.intensity import Intensity, normalise
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, find, load_weights
 from medrecon.options import LoadOptions
@@ -31,7 +31,7 @@ from medrecon.segmentation.tissues import TissueSegmenter
 from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.surface.extract import extract_surface
 from medrecon.train import head_recipe, head_template
-from medrecon.train.head import HEAD_INTENSITY, HEAD_SPACING_MM, HEAD_SYNTHESIS
+from medrecon.train.head import HEAD_SPACING_MM, HEAD_SYNTHESIS
 from medrecon.train.head_maps import BONE, CHANNEL, HEAD_LABELS
 from medrecon.train.pairs import Case
 from medrecon.train.samples import Sample
@@ -63,11 +63,13 @@ NO_HEADS = (
 )
 
 
-def synthetic(network, template: Template, contrasts: int, seed: int) -> list[dict[str, float]]:
+def synthetic(
+    network, intensity: Intensity, template: Template, contrasts: int, seed: int
+) -> list[dict[str, float]]:
     rows = []
     for n in range(contrasts):
         made = synthesise([template], HEAD_SPACING_MM, HEAD_SYNTHESIS, (seed, n))
-        sample = Sample(normalise(made.image, HEAD_INTENSITY), made.target)
+        sample = Sample(normalise(made.image, intensity), made.target)
         found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
         scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
         rows.append({x: s for x, s in scores.items() if s is not None})
@@ -99,7 +101,7 @@ def with_hole(template: Template) -> Template:
     return Template(tissue, target, template.spacing_mm)
 
 
-def craniectomy(network, template: Template, contrasts: int) -> None:
+def craniectomy(network, intensity: Intensity, template: Template, contrasts: int) -> None:
     """What the network says where the bone was taken away."""
     cut = with_hole(template)
     shares = []
@@ -111,7 +113,7 @@ def craniectomy(network, template: Template, contrasts: int) -> None:
         hole = (whole.target == CHANNEL["skull"]) & (open_.target != CHANNEL["skull"])
         if not hole.any():
             continue
-        sample = Sample(normalise(open_.image, HEAD_INTENSITY), open_.target)
+        sample = Sample(normalise(open_.image, intensity), open_.target)
         found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
         shares.append(float((found[hole] == CHANNEL["skull"]).mean()))
     mean = np.mean(shares)
@@ -203,10 +205,10 @@ def main() -> None:
         template = head_template(read_maps([Case(path.name, path)])[0])
         report(
             f"map {number}, {given.contrasts} contrasts",
-            synthetic(network, template, given.contrasts, number),
+            synthetic(network, model.manifest.intensity, template, given.contrasts, number),
         )
         if number == 19:
-            craniectomy(network, template, max(3, given.contrasts // 2))
+            craniectomy(network, model.manifest.intensity, template, max(3, given.contrasts // 2))
     if given.skip_real:
         return
     mr = Acquisition(Modality.MR, HuStatus.NOT_CT, "a template")
