@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,31 +50,78 @@ def extract_surface(field: SoftField, *, threads: bool = True) -> Mesh:
     10.1109/LDAV.2015.7348069 (rows counted first, then each at its own place).
     """
     values = frozen(field.values.T, field.values.dtype)
+    outline = outline_of(values, threads=threads, turned=field.geometry.is_left_handed)
+    place = places(values, outline, field.geometry.affine_lps, threads=threads)
+    return Mesh(place, outline.faces, field.label)
+
+
+class Outline(NamedTuple):
+    """What the sides of the voxels say about a surface; the values only say where it lies.
+
+    Parameters
+    ----------
+    inside : ndarray of uint64
+        A bit a voxel (`extract_loops`).
+    row : ndarray of int64, shape (k + 1, j + 1, 4)
+        Where the vertices of each row begin in the list, along three axes, and its faces.
+    vertices : int
+        How many.
+    faces : ndarray of int32, shape (m, 3)
+    """
+
+    inside: npt.NDArray[np.uint64]
+    row: npt.NDArray[np.int64]
+    vertices: int
+    faces: npt.NDArray[np.int32]
+
+
+def outline_of(values: npt.NDArray[Any], *, threads: bool = True, turned: bool = False) -> Outline:
+    """Which edges of the grid the surface crosses, and the faces between them.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or int16, shape (k, j, i)
+        C order, read-only, never 0.
+    threads : bool
+    turned : bool
+        Wind faces the other way: the indices are those of a mirror.
+    """
     planes, rows, columns = values.shape
-    at_once = cores() if threads and values.size > _SMALL else 1
+    at_once = _at_once(values, threads)
     inside = np.zeros((planes + 2, rows + 2, (columns + 2 + 63) // 64), np.uint64)
-    in_parts(lambda a, b: extract_loops.mark_inside(values, inside, a, b), planes, threads=at_once)
+    in_parts(partial(extract_loops.mark_inside, values, inside), planes, threads=at_once)
     row = np.empty((planes + 1, rows + 1, 4), np.int64)
-    count, edges = (frozen(table, np.uint8) for table in cases())
-    in_parts(
-        lambda a, b: extract_loops.count_row_by_row(inside, count, row, a, b),
-        planes + 1,
-        threads=at_once,
-    )
+    each, edges = (frozen(table, np.uint8) for table in cases())
+    work = partial(extract_loops.count_row_by_row, inside, each, row)
+    in_parts(work, planes + 1, threads=at_once)
     vertices, triangles = extract_loops.number_rows(row)
-    place = np.empty((vertices, 3), np.float32)
     faces = np.empty((triangles, 3), np.int32)
-    affine = frozen(field.geometry.affine_lps[:3], np.float64)
-    if field.geometry.is_left_handed:
-        # Wound outward in a right-handed frame; a mirror turns triangles inside out.
-        edges = _turned(edges)
+    work = partial(
+        extract_loops.join_faces, inside, row, each, _turned(edges) if turned else edges, faces
+    )
+    in_parts(work, planes + 1, threads=at_once)
+    return Outline(inside, row, int(vertices), faces)
 
-    def write(first: int, stop: int) -> None:
-        extract_loops.place_vertices(values, inside, row, affine, place, first, stop)
-        extract_loops.join_faces(inside, row, count, edges, faces, first, stop)
 
-    in_parts(write, planes + 1, threads=at_once)
-    return Mesh(place, faces, field.label)
+def places(
+    values: npt.NDArray[Any],
+    outline: Outline,
+    affine: npt.NDArray[np.float64],
+    *,
+    threads: bool = True,
+) -> npt.NDArray[np.float32]:
+    """Where the values, with the signs of the outline, put its vertices by a 4×4 affine."""
+    place = np.empty((outline.vertices, 3), np.float32)
+    work = partial(
+        extract_loops.place_vertices,
+        values, outline.inside, outline.row, frozen(affine[:3], np.float64), place,
+    )  # fmt: skip
+    in_parts(work, values.shape[0] + 1, threads=_at_once(values, threads))
+    return place
+
+
+def _at_once(values: npt.NDArray[Any], threads: bool) -> int:
+    return cores() if threads and values.size > _SMALL else 1
 
 
 def empty_mesh(label: Label) -> Mesh:

@@ -10,10 +10,13 @@ it does under a blur.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Label, LabelMap, SoftField
+from medrecon.core.threads import cores
 from medrecon.surface.between_slices import Slices, finer_grid, thick_axis
 from medrecon.surface.smooth_mask import Floats, smoothest
 
@@ -34,17 +37,23 @@ def fields_from_labels(labels: LabelMap) -> tuple[SoftField, ...]:
     from scipy.ndimage import find_objects
 
     boxes = find_objects(labels.array)
-    axis, factor = thick_axis(labels.geometry.spacing_mm)
     grid = grid_of_fields(labels.geometry)
-    fields = []
-    for label in sorted(labels.labels, key=lambda x: x.index):
-        box = boxes[label.index - 1] if label.index <= len(boxes) else None
-        if box is not None:
-            start, mask = _block(labels, label, box)
-            start[axis] *= factor
-            values = smoothest_field(mask, labels.geometry.spacing_mm)
-            fields.append(SoftField(label, values, grid, (start[0], start[1], start[2])))
-    return tuple(fields)
+    there = [
+        (label, boxes[label.index - 1])
+        for label in sorted(labels.labels, key=lambda x: x.index)
+        if label.index <= len(boxes) and boxes[label.index - 1] is not None
+    ]
+    # The loops let go of Python's lock: as many labels at a time as there are cores.
+    with ThreadPoolExecutor(cores()) as pool:
+        return tuple(pool.map(lambda found: _field(labels, grid, *found), there))
+
+
+def _field(labels: LabelMap, grid: Geometry, label: Label, box: tuple[slice, ...]) -> SoftField:
+    axis, factor = thick_axis(labels.geometry.spacing_mm)
+    start, mask = _block(labels, label, box)
+    start[axis] *= factor
+    values = smoothest_field(mask, labels.geometry.spacing_mm)
+    return SoftField(label, values, grid, (start[0], start[1], start[2]))
 
 
 def grid_of_fields(geometry: Geometry) -> Geometry:

@@ -7,16 +7,16 @@ from math import comb
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import correlate1d
 
-from medrecon.core import Geometry, Label, SoftField
-from medrecon.surface.extract import extract_surface
+from medrecon.core.compiled import frozen
+from medrecon.surface import smooth_loops, smooth_mask_loops
+from medrecon.surface.extract import Outline, outline_of, places
 
 Floats = npt.NDArray[np.float32]
 
 # A binomial filter of two voxels' standard deviation, as long as the stairs of a gently
 # sloping surface: sixteen times half of each value and half of its neighbour's.
-_BINOMIAL = np.array([comb(16, n) for n in range(17)]) / 2.0**16
+_BINOMIAL = frozen([comb(16, 8 + n) / 2.0**16 for n in range(9)], np.float32)
 
 # Times that what the blur took away is blurred and given back. With two of them the
 # curvature of a surface no longer moves it, to fourth order.
@@ -47,17 +47,46 @@ def smoothest(soft: Floats, side: Floats, voxels: float) -> Floats:
     voxels : float
         Volume that the result's surface holds.
     """
-    smooth = _blurred(soft)
-    rest = soft - smooth
-    for _ in range(_RETURNS):
-        given_back = _blurred(rest)
-        smooth += given_back
-        rest -= given_back
+    side = frozen(side.T, np.float32)
+    smooth = rest = frozen(soft.T, np.float32)
+    for attempt in range(1 + _RETURNS):
+        blurred = smooth_mask_loops.blurred(rest, _BINOMIAL)
+        smooth = smooth + blurred if attempt else blurred
+        rest = frozen(rest - blurred, np.float32)
+    volume = _Volume(frozen(smooth, np.float32), side)
+    return volume.raised(_root(lambda by: volume.of(by) - voxels, voxels)).T
 
-    def raised(by: float) -> Floats:
-        return _on_its_side(smooth + np.float32(by), side)
 
-    return raised(_root(lambda by: _volume(raised(by)) - voxels, voxels))
+class _Volume:
+    """Volume inside a field's surface, in voxels, as the field is raised."""
+
+    def __init__(self, smooth: Floats, side: Floats) -> None:
+        self._smooth = smooth
+        self._side = side
+        # Where all sides are settled, the surface crosses the same edges always.
+        self._settled = bool(side.all())
+        self._outline: Outline | None = None
+
+    def raised(self, by: float) -> Floats:
+        """The field, higher by that much, on its sides."""
+        least = np.float32(_LEAST)
+        kept: Floats = smooth_mask_loops.on_their_sides(
+            self._smooth, self._side, np.float32(by), least, least / np.float32(100)
+        )
+        return kept
+
+    def of(self, by: float) -> float:
+        """The volume of the raised field."""
+        values = frozen(self.raised(by), np.float32)
+        if self._outline is None or not self._settled:
+            self._outline = outline_of(values)
+        if not self._outline.vertices:
+            return 0.0
+        place = places(values, self._outline, np.eye(4))
+        sixfold, _ = smooth_loops.volume_and_area(
+            frozen(place, np.float32), frozen(self._outline.faces, np.int32)
+        )
+        return float(sixfold) / 6
 
 
 def _root(surplus: Callable[[float], float], scale: float) -> float:
@@ -77,24 +106,3 @@ def _root(surplus: Callable[[float], float], scale: float) -> float:
         before = (at, value)
         at = next_at if low < next_at < high else (low + high) / 2
     return at
-
-
-def _on_its_side(field: Floats, side: Floats) -> Floats:
-    kept: Floats = np.where(
-        side == 0, field, side * np.maximum(field * side, np.float32(_LEAST))
-    ).astype(np.float32)
-    tiny = np.float32(_LEAST / 100)
-    return np.where(np.abs(kept) < tiny, np.copysign(tiny, kept), kept)
-
-
-def _volume(field: Floats) -> float:
-    """Volume inside the field's surface, in voxels."""
-    i, j, k = field.shape
-    unit = Geometry((i, j, k), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
-    return extract_surface(SoftField(Label(1, "mask"), field, unit)).volume_mm3
-
-
-def _blurred(field: Floats) -> Floats:
-    for axis in range(3):
-        field = correlate1d(field, _BINOMIAL, axis=axis, mode="reflect")
-    return field
