@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.dicom.slices import PixelFormat, Scale
+from medrecon.errors import PixelDataError
 
 Mask = npt.NDArray[np.bool_]
 INT16 = np.iinfo(np.int16)
@@ -151,6 +152,8 @@ def _align(words: npt.NDArray[Any], layout: PixelFormat) -> None:
     """Shift to bit 0, drop foreign high bits, extend the sign: all in place."""
     bits, width = layout.bits_stored, 8 * words.dtype.itemsize
     shift = layout.high_bit + 1 - bits
+    if shift and _lies_below(words, shift, width):
+        raise PixelDataError("the pixels lie below the bits that High Bit names; values are lost")
     if layout.signed and bits < width:
         signed = words.view(f"i{words.dtype.itemsize}")
         np.left_shift(words, width - bits - shift, out=words)
@@ -160,6 +163,11 @@ def _align(words: npt.NDArray[Any], layout: PixelFormat) -> None:
         np.right_shift(words, shift, out=words)
     if bits < width:
         np.bitwise_and(words, (1 << bits) - 1, out=words)
+
+
+def _lies_below(words: npt.NDArray[Any], shift: int, width: int) -> bool:
+    """Whether the bits that should be empty are used, and as many at the top are not."""
+    return bool((words & ((1 << shift) - 1)).any()) and not (words >> (width - shift)).any()
 
 
 def _padding_beyond(words: npt.NDArray[Any], t: Transform) -> Mask | None:

@@ -277,3 +277,76 @@ def a_parametric_word_in_rescale_type_of_a_mr(folder: Path) -> Plan:
 def the_pixels_of_one_file_are_another_size(folder: Path) -> None:
     plan = plain(folder)
     write(folder / "im003.dcm", dataset(plan, 3), words(plan, stored(plan, 3))[:9])
+
+
+@hazard()
+def enhanced_with_the_rescale_of_the_data_set(folder: Path) -> Plan:
+    plan = stack()
+    ds, pixels = enhanced(plan, range(12))
+    del ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence
+    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "-1024", "HU"
+    write(folder / "e", ds, pixels)
+    return plan
+
+
+@hazard("pixel-data")
+def enhanced_with_a_rescale_in_some_frames(folder: Path) -> None:
+    ds, pixels = enhanced(stack(), range(12))
+    del ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence
+    numbers = {"RescaleSlope": "1", "RescaleIntercept": "-1024", "RescaleType": "HU"}
+    for k, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
+        if k != 3:
+            group.PixelValueTransformationSequence = sequence(numbers)
+    write(folder / "e", ds, pixels)
+
+
+@hazard()
+def converted_from_classic_slices(folder: Path) -> Plan:
+    plan = stack()
+    ds, pixels = enhanced(plan, range(12))
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.2"
+    write(folder / "e", ds, pixels)
+    return plan
+
+
+# --- vendors and archives -------------------------------------------------------------------
+
+
+@hazard("pixel-data")
+def high_bit_above_the_pixels(folder: Path) -> None:
+    plain(folder, "", stack(extra={"HighBit": 15}))
+
+
+@hazard()
+def a_thick_first_slice(folder: Path) -> Plan:
+    def change(k: int, ds: Dataset, _: Array) -> None:
+        ds.SliceThickness = "2" if k else "3"
+
+    return plain(folder, "", stack([2.5] + [2.0] * 10), change)
+
+
+@hazard("geometry")
+def an_averaged_image_among_the_slices(folder: Path) -> None:
+    plan = plain(folder)
+    ds = dataset(plan, 5)
+    ds.SOPInstanceUID, ds.ImageType = uid("average"), ["DERIVED", "SECONDARY", "AXIAL"]
+    write(folder / "average", ds, words(plan, stored(plan, 6)))
+
+
+@hazard()
+def modality_other_by_a_converter(folder: Path) -> Plan:
+    return plain(folder, "", stack(extra={"Modality": "OT"}))
+
+
+@hazard("duplicate")
+def an_interrupted_dynamic(folder: Path) -> None:
+    for n in range(3):
+        plan = stack(slopes=(6.0 + n, -5.0, 11.0), extra={"AcquisitionNumber": n + 1})
+        if n == 2:
+            plan = replace(plan, positions=plan.positions[:5])
+        plain(folder, str(n), plan, renamed(n))
+
+
+@hazard()
+def no_bits_stored(folder: Path) -> Plan:
+    return plain(folder, "", stack(bits=(16, 16, 15), drop=("BitsStored", "HighBit")))
