@@ -11,7 +11,7 @@ from medrecon.models.manifest import Components, Head, Manifest, ModelLabel, Wei
 from medrecon.models.manifest_toml import MANIFEST_NAME, write_manifest
 from medrecon.models.store import InstalledModel, open_model
 from medrecon.models.weights import write_weights
-from medrecon.train.options import TrainOptions
+from medrecon.train.options import Schedule, TrainOptions
 
 WEIGHTS_NAME = "weights.safetensors"
 
@@ -79,7 +79,7 @@ def card(manifest: Manifest, options: TrainOptions) -> str:
             f"- Network: MONAI `{m.network.name}`, {m.weights.bytes / 1e6:.2f} MB of weights "
             f"(SHA-256 `{m.weights.sha256}`)",
             f"- Training data: {m.training.data}",
-            f"- Training: {s.steps} steps of {s.batch} patch, AdamW, peak learning rate "
+            f"- Training: {_length(s)} of {s.batch} patch, AdamW, peak learning rate "
             f"{s.learning_rate:g}, seed {options.seed}; seeds {_span(options.train_seeds)}",
             f"- Again: `{m.training.command}`",
             f"- Licence: code {m.licences.code}, weights {m.licences.weights}",
@@ -93,6 +93,12 @@ def card(manifest: Manifest, options: TrainOptions) -> str:
             "",
         ]
     )
+
+
+def _length(schedule: Schedule) -> str:
+    # With a time alone the number of steps is only a bound that is never reached.
+    timed = schedule.minutes is not None
+    return f"{schedule.minutes:g} minutes in steps" if timed else f"{schedule.steps} steps"
 
 
 def _span(seeds: range) -> str:
