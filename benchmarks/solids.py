@@ -1,6 +1,6 @@
 """Is every mesh a solid, whatever the mask and the setting? Files, re-read and judged by others.
 
-    MEDRECON_DATA=... python benchmarks/solids.py --masks 1000
+    MEDRECON_DATA=... python benchmarks/solids.py --masks 1000 [--first N]
 
 Random blobs, anatomy (structures of the head and hippocampi, drawn by hand or by a
 program), masks that touch every border, one-voxel threads, checkerboards, nested shells;
@@ -123,11 +123,12 @@ def faults(mesh: Mesh, path: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--masks", type=int, default=50)
-    count = parser.parse_args().masks
+    parser.add_argument("--first", type=int, default=0, help="number of the first mask")
+    arguments = parser.parse_args()
     tally: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mesh.stl"
-        for seed in range(count):
+        for seed in range(arguments.first, arguments.first + arguments.masks):
             kind = KINDS[seed % len(KINDS)]
             full = extract_surface(field_of(mask_of(kind, seed), seed))
             n = len(full.faces)
