@@ -80,6 +80,9 @@ class OutputFolder:
                 self._lock.acquire()
             except Timeout:
                 raise OutputError("another run is writing to this output folder") from None
+            except OSError:
+                self._unmake()
+                raise
             try:
                 self._undo_half_a_finish()
                 self._begin()
@@ -151,6 +154,10 @@ class OutputFolder:
         with suppress(OSError):
             (self.path / LOCK).unlink(missing_ok=True)
         self._lock.release()
+        self._unmake()
+
+    def _unmake(self) -> None:
+        """Remove the folders that were made here, as far as nothing lies in them."""
         with suppress(OSError):
             for folder in reversed(self._made):
                 folder.rmdir()
