@@ -55,11 +55,13 @@ def chest_table(chest: Path, work: Path, runs: int) -> None:
     timings = in_turn(commands, work, runs)
     peer = timings["dicom2stl"]
     print(f"\nchest CT to bone STL, median of {runs} runs in turn")
-    print(f"{'':10} {'wall':>8} {'ratio':>7} {'peak':>9} {'ratio':>7}  file")
+    heads = ("wall", "ratio", "cpu", "ratio", "peak", "ratio")
+    print(f"{'':10} " + " ".join(f"{head:>8}" for head in heads) + "  file")
     for name, t in timings.items():
         print(
-            f"{name:10} {t.wall_s:7.2f}s {peer.wall_s / t.wall_s:6.2f}x {t.peak_mb:6.0f} MB "
-            f"{t.peak_mb / peer.peak_mb:6.2f}x  {describe(result(name, work))}"
+            f"{name:10} {t.wall_s:7.2f}s {peer.wall_s / t.wall_s:7.2f}x "
+            f"{t.cpu_s:7.2f}s {peer.cpu_s / t.cpu_s:7.2f}x "
+            f"{t.peak_mb:5.0f} MB {t.peak_mb / peer.peak_mb:7.2f}x  {describe(result(name, work))}"
         )
 
 
