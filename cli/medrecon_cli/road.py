@@ -11,6 +11,7 @@ import typer
 from medrecon.errors import QualityGateError
 from medrecon_cli import options as opt
 from medrecon_cli import print_options as prints
+from medrecon_cli.first_use import tell_first_use
 from medrecon_cli.grouped import grouped
 from medrecon_cli.groups import Image, Loading, Meshing, Segmenting, Talking
 from medrecon_cli.terminal import Terminal
@@ -51,6 +52,7 @@ def seg_and_mesh(
     )
     options = o.Options(loading.options(), segmenting.options(first), meshing.options(), written)
     terminal = talking.terminal()
+    tell_first_use(terminal)
     with terminal.progress() as progress:
         run = reconstruct(
             path,
@@ -80,6 +82,7 @@ def seg(
     written = o.OutputOptions(opt.grid_of(spacing), (), force)
     options = o.Options(loading.options(), segmenting.options(first), output=written)
     terminal = talking.terminal()
+    tell_first_use(terminal)
     with terminal.progress() as progress:
         run = segment_study(
             path,
@@ -119,6 +122,7 @@ def mesh(
     copies = prints.print_options(process, prepare, options.output.formats)
     path = opt.the_input(argument, source)
     terminal = talking.terminal()
+    tell_first_use(terminal)
     folder = output or new_folder()
     with terminal.progress() as progress:
         run = mesh_segmented(path, output=folder, options=options, table=table, progress=progress)

@@ -54,6 +54,11 @@ class Terminal:
         if not self.quiet:
             sys.stderr.write(f"medrecon: warning: {words}\n")
 
+    def note(self, words: str) -> None:
+        """What whoever waits may want to know, on standard error."""
+        if not self.quiet:
+            sys.stderr.write(f"medrecon: {words}\n")
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Rows under headings, as wide as they need."""
         widths = [max(len(c), *(len(r[n]) for r in rows)) for n, c in enumerate(columns)]
