@@ -18,6 +18,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
@@ -143,12 +144,25 @@ def _check_geometry(header: Any) -> None:
         return
     columns = np.stack([header[f"srow_{axis}"] for axis in "xyz"])[:, :3].astype(float)
     own = np.linalg.norm(columns, axis=0)
-    differ = np.abs(stated - own) > PIXDIM_TOLERANCE * own
+    # In a sheared grid some programs state the step along an axis, some how far planes are apart.
+    differ = _differ(stated, own) & _differ(stated, _plane_distances(columns))
     if (differ & np.isfinite(own) & (stated > 0)).any():
         raise GeometryError(
             f"the NIfTI file's pixdim says {_mm(stated)} and its sform {_mm(own)} per voxel; "
             "convert the DICOM series again"
         )
+
+
+def _differ(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.abs(one - other) > PIXDIM_TOLERANCE * other)
+
+
+def _plane_distances(columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Distance of neighbouring voxel planes along each axis; infinite for no volume."""
+    sides = np.roll(columns, -1, axis=1), np.roll(columns, -2, axis=1)
+    areas = np.linalg.norm(np.cross(*sides, axis=0), axis=0)
+    volume = abs(np.linalg.det(columns)) if np.isfinite(columns).all() else np.inf
+    return np.asarray(np.divide(volume, areas, out=np.full(3, np.inf), where=areas > 0))
 
 
 def _check_size(path: Path, magic: bytes, header: Any, volume_bytes: int) -> None:

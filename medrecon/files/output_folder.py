@@ -80,13 +80,14 @@ class OutputFolder:
                 self._lock.acquire()
             except Timeout:
                 raise OutputError("another run is writing to this output folder") from None
-            except OSError:
+            except BaseException:
                 self._unmake()
                 raise
             try:
                 self._undo_half_a_finish()
                 self._begin()
-            except OSError:
+            except BaseException:
+                # A full disk, or somebody's Ctrl-C.
                 self._clear()
                 raise
         return self

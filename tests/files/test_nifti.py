@@ -74,6 +74,23 @@ def test_forms_that_disagree_are_refused(tmp_path):
         read_volume(save(tmp_path, shift=1.0))
 
 
+@pytest.mark.parametrize(("stated", "fits"), [(1.0, True), (1.25**0.5, True), (2.0, False)])
+def test_a_sheared_grid_may_state_the_step_or_how_far_planes_are_apart(tmp_path, stated, fits):
+    # Slices 1 mm apart, each moved by 0.5 mm: a step of √1.25 mm along the slanted axis.
+    affine = np.eye(4)
+    affine[0, 2] = 0.5
+    image = nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), None)
+    image.set_sform(affine, 1)
+    image.set_qform(None, 0)
+    image.header["pixdim"][3] = stated
+    nibabel.save(image, tmp_path / "sheared.nii")
+    if fits:
+        assert read_volume(tmp_path / "sheared.nii").geometry.is_sheared
+    else:
+        with pytest.raises(GeometryError, match="pixdim"):
+            read_volume(tmp_path / "sheared.nii")
+
+
 def test_metres_are_turned_into_millimetres(tmp_path):
     spacing = read_volume(save(tmp_path, units="meter", size=0.002)).geometry.spacing_mm
     assert spacing == pytest.approx((2.0, 2.0, 2.0))
