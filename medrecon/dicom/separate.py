@@ -148,25 +148,31 @@ def _clock(slices: Group) -> Key:
     return time
 
 
-def _unwoven(slices: Group, key: Key) -> list[Group] | None:
-    """Parts by the key's value, if each alone spans more than half of the whole stack.
-
-    Blocks of a scan that follow each other span less; parts that alternate, nearly all.
-    """
-    places = _places(slices)
+def _parts(slices: Group, key: Key) -> list[list[int]] | None:
+    """Numbers of the slices by the key's value, in its order; None if it does not divide them."""
     parts: dict[float | str, list[int]] = defaultdict(list)
     for n, s in enumerate(slices):
         value = key(s)
         if value is None:
             return None
         parts[value].append(n)
-    if len(parts) < 2:
+    return [parts[value] for value in sorted(parts, key=_sortable)] if len(parts) > 1 else None
+
+
+def _unwoven(slices: Group, key: Key) -> list[Group] | None:
+    """Parts by the key's value, if each alone spans more than half of the whole stack.
+
+    Blocks of a scan that follow each other span less; parts that alternate, nearly all.
+    """
+    places = _places(slices)
+    parts = _parts(slices, key)
+    if parts is None:
         return None
-    for part in parts.values():
+    for part in parts:
         own = [places[n] for n in part]
         if len(own) < 3 or 2 * (max(own) - min(own)) <= max(places):
             return None
-    return [[slices[n] for n in parts[value]] for value in sorted(parts, key=_sortable)]
+    return [[slices[n] for n in part] for part in parts]
 
 
 def _split(slices: Group, key: Key) -> list[Group] | None:
@@ -179,20 +185,15 @@ def _split(slices: Group, key: Key) -> list[Group] | None:
     distinct = len(set(places))
     if distinct == len(slices):
         return None
-    parts: dict[float | str, list[int]] = defaultdict(list)
-    for n, s in enumerate(slices):
-        value = key(s)
-        if value is None:
-            return None
-        parts[value].append(n)
-    if len(parts) < 2:
+    parts = _parts(slices, key)
+    if parts is None:
         return None
-    covered = [len({places[n] for n in part}) for part in parts.values()]
+    covered = [len({places[n] for n in part}) for part in parts]
     if any(2 * c < distinct or c < min(3, distinct) for c in covered):
         return None
     if distinct == 1:
         return None
-    return [[slices[n] for n in parts[value]] for value in sorted(parts, key=_sortable)]
+    return [[slices[n] for n in part] for part in parts]
 
 
 def _ranks(slices: Group, key: Key) -> list[Group] | None:
