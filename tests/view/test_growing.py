@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import pixels
-from vtkmodules.vtkInteractionStyle import vtkInteractorStyleTrackballCamera
-from vtkmodules.vtkRenderingUI import vtkGenericRenderWindowInteractor
+from hands import Hands
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume
 from medrecon.files.nifti import write_volume
@@ -36,40 +34,18 @@ def image() -> Volume:
     return Volume(array, GRID, Acquisition(Modality.CT, HuStatus.VERIFIED))
 
 
-class Driver:
-    """A viewer that takes scripted events, and waits for its thread as a person would."""
+class Driver(Hands):
+    """Hands that wait for the viewer's thread as a person would."""
 
     def __init__(self, folder: Path) -> None:
-        from medrecon.view.session import Session
-
-        self.folder = folder
         write_volume(image(), folder / "ct.nii.gz")
         self.place = Place(folder / "ct.nii.gz", folder / "out")
-        self.session = Session(
-            content_of((), image()),
-            view_file=folder / "view.json",
-            pictures=folder,
-            offscreen=True,
-            size=(WIDTH, HEIGHT),
-            grower=LiveGrower(place_of(self.place.as_plain())),
-        )
-        self.interactor = vtkGenericRenderWindowInteractor()
-        self.interactor.SetRenderWindow(self.session.drawing.plotter.window)
-        self.interactor.SetInteractorStyle(vtkInteractorStyleTrackballCamera())
-        self.interactor.Initialize()
-        self.session.listen(self.interactor)
-        self.session.drawing.render()
+        grower = LiveGrower(place_of(self.place.as_plain()))
+        super().__init__(folder, content_of((), image()), (WIDTH, HEIGHT), grower=grower)
 
     @property
     def growing(self):
         return self.session.growing
-
-    def keys(self, *keysyms: str) -> None:
-        for keysym in keysyms:
-            self.interactor.SetEventInformation(0, 0, 0, 0, "\0", 0, keysym)
-            self.interactor.KeyPressEvent()
-            self.interactor.CharEvent()
-            self.interactor.KeyReleaseEvent()
 
     def draw(self, *pixels_: tuple[int, int], shift: bool = False) -> None:
         """Down at the first pixel, over the others, up at the last."""
@@ -96,11 +72,6 @@ class Driver:
             assert time.monotonic() < until, "the structure does not come"
             time.sleep(0.02)
             self.interactor.TimerEvent()
-
-    def picture(self, name: str = "now") -> np.ndarray:
-        path = self.folder / f"{name}.png"
-        self.session.picture(path)
-        return pixels(path)
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from hands import Hands
 from pictures import pixels
-from vtkmodules.vtkInteractionStyle import vtkInteractorStyleTrackballCamera
-from vtkmodules.vtkRenderingUI import vtkGenericRenderWindowInteractor
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Label, Mesh, Modality, Volume
 from medrecon.errors import RenderingError
@@ -37,37 +36,15 @@ def scene() -> Content:
     return content_of((Shown("", meshes, {"deviation": height}),), volume)
 
 
-class Driver:
-    """A session with an interactor that takes scripted events."""
+class Driver(Hands):
+    """Hands in the view from the front."""
 
     def __init__(self, folder: Path) -> None:
-        from medrecon.view.session import Session
-
-        self.folder = folder
-        self.session = Session(
-            scene(),
-            view_file=folder / "view.json",
-            pictures=folder,
-            offscreen=True,
-            size=(WIDTH, HEIGHT),
-        )
-        self.interactor = vtkGenericRenderWindowInteractor()
-        self.interactor.SetRenderWindow(self.session.drawing.plotter.window)
-        self.interactor.SetInteractorStyle(vtkInteractorStyleTrackballCamera())
-        self.interactor.Initialize()
-        self.session.listen(self.interactor)
-        self.session.drawing.render()
+        super().__init__(folder, scene(), (WIDTH, HEIGHT))
 
     @property
     def state(self):
         return self.session.state
-
-    def keys(self, *keysyms: str) -> None:
-        for keysym in keysyms:
-            self.interactor.SetEventInformation(0, 0, 0, 0, "\0", 0, keysym)
-            self.interactor.KeyPressEvent()
-            self.interactor.CharEvent()
-            self.interactor.KeyReleaseEvent()
 
     def drag(self, x: int, y: int, dx: int = 0, dy: int = 0) -> None:
         self.interactor.SetEventInformation(x, y, 0, 0, "\0", 0, None)
@@ -82,11 +59,6 @@ class Driver:
         per_mm = HEIGHT / 2 / self.session.drawing.camera().half_height_mm
         x, _, z = point_lps
         return round(WIDTH / 2 + x * per_mm), round(HEIGHT / 2 + z * per_mm)
-
-    def picture(self) -> np.ndarray:
-        path = self.folder / "now.png"
-        self.session.picture(path)
-        return pixels(path)
 
     def colour_at(self, point_lps) -> np.ndarray:
         x, y = self.pixel(point_lps)
