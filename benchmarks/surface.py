@@ -158,7 +158,10 @@ def organs(shape: tuple[int, int, int], count: int) -> np.ndarray:
     index = np.stack(np.indices(shape), axis=-1).reshape(-1, 3)
     waves = [gaussian_filter(rng.standard_normal(shape), 4).ravel() for _ in range(3)]
     moved = index + 40 * np.stack(waves, axis=1)
-    _, nearest = KDTree(rng.uniform(0, shape, (count, 3))).query(moved)
+    places = rng.uniform(0, shape, (4 * count, 3))
+    # All in the ball, so that all occur.
+    places = places[np.linalg.norm(places / shape - 0.5, axis=1) < 0.46][:count]
+    _, nearest = KDTree(places).query(moved)
     inside = np.linalg.norm(index / np.array(shape) - 0.5, axis=1) < 0.48
     labels = np.where(inside, nearest + 1, 0).astype(np.uint16)
     return np.asfortranarray(labels.reshape(shape))

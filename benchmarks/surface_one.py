@@ -98,10 +98,25 @@ def _fields(labels):
     return fields_from_labels(LabelMap(labels, grid(labels), names))
 
 
+def _on_all_cores(work, fields):
+    """As many labels at a time as there are cores, the largest first; in the fields' order."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from medrecon.core.threads import cores
+
+    with ThreadPoolExecutor(cores()) as pool:
+        order = sorted(range(len(fields)), key=lambda n: -fields[n].values.size)
+        made = {n: pool.submit(work, n, fields[n]) for n in order}
+    return [made[n].result() for n in range(len(fields))]
+
+
 def medrecon_labels(labels, _out):
     from medrecon.surface.extract import extract_surface
 
-    return pairs(*(extract_surface(field) for field in _fields(labels)))
+    def surface(_, field):
+        return extract_surface(field, threads=False)
+
+    return pairs(*_on_all_cores(surface, _fields(labels)))
 
 
 def medrecon_printable(labels, out):
@@ -110,14 +125,14 @@ def medrecon_printable(labels, out):
     from medrecon.surface.simplify import simplify
     from medrecon.surface.smooth import Smoothing, smooth_surface
 
-    made = []
-    for number, field in enumerate(_fields(labels)):
-        full = extract_surface(field)
+    def printable(number, field):
+        full = extract_surface(field, threads=False)
         smooth, _ = smooth_surface(full, Smoothing.SINC, limit_mm=0.5)
         mesh = simplify(smooth, target_faces=max(4, int(KEPT * len(full.faces))))
         save_stl(mesh, Path(f"{out}_{number}.stl"))
-        made.append(mesh)
-    return pairs(*made)
+        return mesh
+
+    return pairs(*_on_all_cores(printable, _fields(labels)))
 
 
 def medrecon_decimate(given, _out):

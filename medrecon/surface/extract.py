@@ -50,8 +50,9 @@ def extract_surface(field: SoftField, *, threads: bool = True) -> Mesh:
     10.1109/LDAV.2015.7348069 (rows counted first, then each at its own place).
     """
     values = frozen(field.values.T, field.values.dtype)
-    outline = outline_of(values, threads=threads, turned=field.geometry.is_left_handed)
-    place = places(values, outline, field.geometry.affine_lps, threads=threads)
+    geometry = field.geometry
+    outline = outline_of(values, threads=threads, turned=geometry.is_left_handed)
+    place = places(values, outline, geometry.affine_lps, threads=threads)
     return Mesh(place, outline.faces, field.label)
 
 
@@ -118,6 +119,13 @@ def places(
     )  # fmt: skip
     in_parts(work, values.shape[0] + 1, threads=_at_once(values, threads))
     return place
+
+
+def crossed_edges(values: npt.NDArray[np.float32], outline: Outline) -> npt.NDArray[np.float32]:
+    """(n, 7) of each vertex the edge it lies on and the values at its ends (see the loop)."""
+    edge = np.empty((outline.vertices, 7), np.float32)
+    extract_loops.crossed_edges(values, outline.inside, outline.row, edge)
+    return edge
 
 
 def _at_once(values: npt.NDArray[Any], threads: bool) -> int:

@@ -135,6 +135,52 @@ def place_vertices(
 
 
 @compiled
+def crossed_edges(values: Array, inside: Array, row: Array, edge: Array) -> None:
+    """Write for each vertex what it lies between, in the order of `place_vertices`.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (k, j, i)
+        Not necessarily of the signs that the bits say.
+    inside, row
+        As there.
+    edge : ndarray of float32, shape (n, 7)
+        The lower voxel's indices along i, j, k (squared up as there), the axis of the
+        edge, how far inside the lower voxel is and how far outside the upper one, or both
+        with the other sign, and that sign. Beyond the border all three are 0.
+    """
+    planes, rows, columns = values.shape
+    for kk in range(planes + 1):
+        k = kk - 1
+        for jj in range(rows + 1):
+            j = jj - 1
+            on = row[kk, jj, :3].copy()
+            for w in range(inside.shape[2]):
+                if _is_plain(inside, kk, jj, w):
+                    continue
+                c0, c1, c2, _, c4, _, _, _ = _corners(inside, kk, jj, w)
+                for axis in range(3):
+                    bits = c0 ^ (c1 if axis == 0 else c2 if axis == 1 else c4)
+                    while bits:
+                        b = _lowest(bits)
+                        bits &= bits - _ONE
+                        i = 64 * w + b - 1
+                        v = on[axis]
+                        on[axis] += 1
+                        edge[v, 0] = i if axis == 0 else _squared(i, columns)
+                        edge[v, 1] = j if axis == 1 else _squared(j, rows)
+                        edge[v, 2] = k if axis == 2 else _squared(k, planes)
+                        edge[v, 3] = axis
+                        edge[v, 4] = edge[v, 5] = edge[v, 6] = 0
+                        ii, jn, kn = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+                        if min(i, j, k) >= 0 and ii < columns and jn < rows and kn < planes:
+                            side = 1 if c0 >> np.uint64(b) & _ONE else -1
+                            edge[v, 4] = side * values[k, j, i]
+                            edge[v, 5] = -side * values[kn, jn, ii]
+                            edge[v, 6] = side
+
+
+@compiled
 def join_faces(
     inside: Array,
     row: Array,

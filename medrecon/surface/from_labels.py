@@ -11,14 +11,19 @@ it does under a blur.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Label, LabelMap, SoftField
+from medrecon.core.compiled import frozen
 from medrecon.core.threads import cores
+from medrecon.surface import label_loops
 from medrecon.surface.between_slices import Slices, finer_grid, thick_axis
 from medrecon.surface.smooth_mask import Floats, smoothest
+
+Boxes = npt.NDArray[np.int32]
 
 _MARGIN = 3
 """Voxels around a label's own that its block holds, so that the field can fall off."""
@@ -34,25 +39,35 @@ def fields_from_labels(labels: LabelMap) -> tuple[SoftField, ...]:
     The fields' signs are the map's in every voxel of the map, so labels exclude one
     another there: `shared.extract_shared` draws what is between two of them once.
     """
-    from scipy.ndimage import find_objects
-
-    boxes = find_objects(labels.array)
+    boxes = _boxes(labels)
     grid = grid_of_fields(labels.geometry)
     there = [
-        (label, boxes[label.index - 1])
+        (label, boxes[label.index])
         for label in sorted(labels.labels, key=lambda x: x.index)
-        if label.index <= len(boxes) and boxes[label.index - 1] is not None
+        if label.index < len(boxes) and boxes[label.index, 1, 0] > 0
     ]
+    at_once = min(cores(), len(there))
+    work = partial(_field, labels, grid, threads=len(there) <= at_once)
     # The loops let go of Python's lock: as many labels at a time as there are cores.
-    with ThreadPoolExecutor(cores()) as pool:
-        return tuple(pool.map(lambda found: _field(labels, grid, *found), there))
+    with ThreadPoolExecutor(max(at_once, 1)) as pool:
+        return tuple(pool.map(lambda found: work(*found), there))
 
 
-def _field(labels: LabelMap, grid: Geometry, label: Label, box: tuple[slice, ...]) -> SoftField:
+def _boxes(labels: LabelMap) -> Boxes:
+    """(n, 2, 3) first voxel and the one beyond the last of each number's box, 0 without one."""
+    box = np.zeros((np.iinfo(labels.array.dtype).max + 1, 2, 3), np.int32)
+    for k, plane in enumerate(labels.array.T):
+        label_loops.widen_boxes(frozen(plane, np.uint16), k, box)
+    return box
+
+
+def _field(
+    labels: LabelMap, grid: Geometry, label: Label, box: Boxes, *, threads: bool
+) -> SoftField:
     axis, factor = thick_axis(labels.geometry.spacing_mm)
     start, mask = _block(labels, label, box)
     start[axis] *= factor
-    values = smoothest_field(mask, labels.geometry.spacing_mm)
+    values = smoothest_field(mask, labels.geometry.spacing_mm, threads=threads)
     return SoftField(label, values, grid, (start[0], start[1], start[2]))
 
 
@@ -62,7 +77,10 @@ def grid_of_fields(geometry: Geometry) -> Geometry:
 
 
 def smoothest_field(
-    mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mask: npt.NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    *,
+    threads: bool = True,
 ) -> Floats:
     """A smooth field with the mask's sign in every voxel and, all in all, its volume.
 
@@ -72,6 +90,8 @@ def smoothest_field(
     spacing_mm : tuple of float
         Between slices at least twice as far apart as their voxels, slices are added by
         the distance to each slice's own outline.
+    threads : bool
+        Work on several cores; the result is the same.
 
     Returns
     -------
@@ -87,16 +107,16 @@ def smoothest_field(
     axis, factor = thick_axis(spacing_mm)
     voxels = int(np.count_nonzero(mask))
     if factor == 1:
-        side = np.where(mask, np.float32(1), np.float32(-1)).astype(np.float32, order="F")
-        return smoothest(side, side, voxels)
+        side = mask.astype(np.int8, order="F")
+        side *= 2
+        side -= 1
+        return smoothest(side, side, voxels, threads=threads)
     slices = Slices(mask, spacing_mm, axis, factor)
-    return smoothest(slices.between(), slices.known_sides(), voxels * factor)
+    return smoothest(slices.between(), slices.known_sides(), voxels * factor, threads=threads)
 
 
-def _block(
-    labels: LabelMap, label: Label, box: tuple[slice, ...]
-) -> tuple[list[int], npt.NDArray[np.bool_]]:
-    start = [max(s.start - _MARGIN, 0) for s in box]
-    stop = [min(s.stop + _MARGIN, n) for s, n in zip(box, labels.array.shape, strict=True)]
+def _block(labels: LabelMap, label: Label, box: Boxes) -> tuple[list[int], npt.NDArray[np.bool_]]:
+    start = np.maximum(box[0] - _MARGIN, 0).tolist()
+    stop = np.minimum(box[1] + _MARGIN, labels.array.shape).tolist()
     block = labels.array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
     return start, np.asarray(block == label.index)
