@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.compiled import compiled, inlined
+from medrecon.surface.face_grid_loops import Cells, cell_of
 
 Array = npt.NDArray[Any]
 
@@ -21,15 +22,16 @@ _DOUBT = 1e-14
 of 1.1e-16 each)."""
 
 
-_CELLS = 128
-"""Cells of a coarse grid along its longest side: two million bytes."""
-
-
 @compiled
 def plain(
-    vertices: Array, star: tuple[Array, Array, Array], found: Array, first: int, stop: int
+    vertices: Array,
+    star: tuple[Array, Array, Array],
+    asked: Array,
+    found: Array,
+    first: int,
+    stop: int,
 ) -> None:
-    """Whether the faces around each vertex lie, seen from one side, beside one another.
+    """Whether the faces around each vertex asked about lie, seen from one side, side by side.
 
     They do if each turns the same way, they close, and the ring around the vertex crosses
     a ray from it once.
@@ -39,7 +41,7 @@ def plain(
     for v in range(first, stop):
         low, count = start[v], np.int64(start[v + 1]) - np.int64(start[v])
         found[v] = False
-        if count < 3 or count > len(side):
+        if not asked[v] or count < 3 or count > len(side):
             continue
         dx = dy = dz = 0.0
         for n in range(count):
@@ -97,145 +99,133 @@ def _closes(ahead: Array, behind: Array, low: Any, count: Any) -> bool:
 
 
 @compiled
-def near_marked(vertices: Array, faces: Array, marked: Array) -> Array:
-    """The marked faces, and those whose box meets a cell of a grid that a marked one's meets."""
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for f in range(len(faces)):
-        for c in range(3):
-            for axis in range(3):
-                at = np.float64(vertices[faces[f, c], axis])
-                low[axis], high[axis] = min(low[axis], at), max(high[axis], at)
-    scale = _CELLS / max(np.max(high - low), 1e-30)
-    cell = np.zeros((_CELLS + 1, _CELLS + 1, _CELLS + 1), np.bool_)
-    span = np.empty((3, 2), np.int64)
-    for f in range(len(faces)):
-        if marked[f]:
-            _cells_of(vertices, faces, f, low, scale, span)
-            cell[
-                span[0, 0] : span[0, 1] + 1,
-                span[1, 0] : span[1, 1] + 1,
-                span[2, 0] : span[2, 1] + 1,
-            ] = True
-    found = marked.copy()
-    for f in range(len(faces)):
-        if found[f]:
-            continue
-        _cells_of(vertices, faces, f, low, scale, span)
-        for i in range(span[0, 0], span[0, 1] + 1):
-            for j in range(span[1, 0], span[1, 1] + 1):
-                for k in range(span[2, 0], span[2, 1] + 1):
-                    found[f] = found[f] or cell[i, j, k]
-    return found
-
-
-@inlined
-def _cells_of(
-    vertices: Array, faces: Array, face: int, low: Array, scale: float, span: Array
-) -> None:
-    for axis in range(3):
-        p = np.float64(vertices[faces[face, 0], axis])
-        q = np.float64(vertices[faces[face, 1], axis])
-        r = np.float64(vertices[faces[face, 2], axis])
-        span[axis, 0] = np.int64((min(p, q, r) - low[axis]) * scale)
-        span[axis, 1] = np.int64((max(p, q, r) - low[axis]) * scale)
-
-
-@compiled
 def doubtful_pairs(
-    corners: Array,
+    vertices: Array,
     names: Array,
+    box: Array,
     asked: Array,
     is_plain: Array,
-    box: Array,
-    leaf: int,
+    cells: Cells,
+    base: int,
+    half: bool,
     first: int,
     stop: int,
 ) -> Array:
-    """(k, 2) places in a tree of faces that may intersect, of which one at least is asked.
+    """(k, 2) places of faces that may intersect, of which one at least is asked.
 
     Parameters
     ----------
-    corners : ndarray of float32, shape (m, 9)
-        In the tree's order, as everything here.
+    vertices : ndarray of float32, shape (n, 3)
     names : ndarray of int32, shape (m, 3)
-        The corners' vertices.
+        The corners of the faces, in the order of a `FaceGrid`, as the next two.
+    box : ndarray of float32, shape (m, 6)
     asked : ndarray of bool, shape (m,)
     is_plain : ndarray of bool, shape (n,)
-        Vertices whose faces do not meet one another (`plain`).
-    box : ndarray of float32, shape (2·leaves, 6)
-    leaf : int
-        Faces in a leaf.
+        Vertices whose faces do not meet one another (`plain`), at the faces asked about.
+    cells : Cells
+        Of faces of one size, among which is looked.
+    base : int
+        Place of the first of those.
+    half : bool
+        Only those that stand after the face that is looked for: all are asked, and these
+        are the same faces.
     first, stop : int
-        Leaves whose faces go down the tree, all of a leaf together.
+        Places of the faces for which is looked.
     """
     pairs = np.empty((1024, 2), np.int32)
     found = 0
-    leaves = len(box) // 2
-    every = asked.all()
-    waiting, width = np.empty(128, np.int64), np.empty(128, np.int64)
-    for own in range(first, stop):
-        low, high = own * leaf, min(own * leaf + leaf, len(names))
-        if not asked[low:high].any():
+    corners, two = np.empty((2, 9), np.float32), np.empty((2, 3), np.int32)
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    near = np.empty(1024, np.int32)
+    for a in range(first, stop):
+        if not asked[a]:
             continue
-        waiting[0], width[0] = 1, leaves
-        depth = 1
-        while depth:
-            depth -= 1
-            node, wide = waiting[depth], width[depth]
-            # Where all are asked, a pair is found by the one that stands first.
-            if every and (node + 1) * wide - leaves <= own:
+        count = 0
+        for axis in range(3):
+            least, most = np.float64(box[a, axis]), np.float64(box[a, 3 + axis])
+            low[axis] = cell_of(cells, axis, least - cells.reach_mm)
+            high[axis] = cell_of(cells, axis, most)
+        if half:
+            # What lies in planes of cells before this one's stands before it.
+            low[2] = cell_of(cells, 2, np.float64(box[a, 2]))
+        for k in range(low[2], high[2] + 1):
+            for j in range(low[1], high[1] + 1):
+                line = (k * cells.count[1] + j) * cells.count[0]
+                begin = base + cells.start[line + low[0]]
+                end = base + cells.start[line + high[0] + 1]
+                if half:
+                    begin = max(begin, a + 1)
+                if end - begin + count > len(near):
+                    near = _longer(near, end - begin + count)
+                count = _put_near(box, a, begin, end, near, count)
+        for n in range(_not_settled(names, asked, is_plain, a, near, count)):
+            b = near[n]
+            _gather(vertices, names, a, corners, two, 0)
+            _gather(vertices, names, b, corners, two, 1)
+            if not _in_doubt(corners, two, 0, 1):
                 continue
-            if _parted(box, node, leaves + own):
-                continue
-            if node < leaves:
-                waiting[depth], waiting[depth + 1] = 2 * node + 1, 2 * node
-                width[depth] = width[depth + 1] = wide // 2
-                depth += 2
-                continue
-            begin = (node - leaves) * leaf
-            for b in range(begin, min(begin + leaf, len(names))):
-                for a in range(low, high):
-                    # A pair of which both are asked comes up twice.
-                    if not asked[a] or (asked[b] and b <= a) or not _near(corners, a, b):
-                        continue
-                    if _at_plain(names, is_plain, a, b) or not _in_doubt(corners, names, a, b):
-                        continue
-                    if found == len(pairs):
-                        more = np.empty((2 * found, 2), np.int32)
-                        more[:found] = pairs
-                        pairs = more
-                    pairs[found, 0], pairs[found, 1] = a, b
-                    found += 1
+            if found == len(pairs):
+                more = np.empty((2 * found, 2), np.int32)
+                more[:found] = pairs
+                pairs = more
+            pairs[found, 0], pairs[found, 1] = a, b
+            found += 1
     return pairs[:found]
 
 
-@inlined
-def _parted(box: Array, one: int, two: int) -> bool:
-    for axis in range(3):
-        if box[one, axis] > box[two, 3 + axis] or box[one, 3 + axis] < box[two, axis]:
-            return True
-    return False
+@compiled
+def _longer(near: Array, needed: int) -> Array:
+    more = np.empty(2 * needed, np.int32)
+    more[: len(near)] = near
+    return more
 
 
 @inlined
-def _near(corners: Array, a: int, b: int) -> bool:
-    """Whether two faces' boxes meet."""
-    for axis in range(3):
-        p, q, r = corners[a, axis], corners[a, 3 + axis], corners[a, 6 + axis]
-        s, t, u = corners[b, axis], corners[b, 3 + axis], corners[b, 6 + axis]
-        if min(p, q, r) > max(s, t, u) or max(p, q, r) < min(s, t, u):
-            return False
-    return True
+def _put_near(box: Array, a: int, begin: int, end: int, near: Array, count: int) -> int:
+    """Put down those of a run of faces whose boxes meet one's; how many there are then."""
+    x, y, z = box[a, 0], box[a, 1], box[a, 2]
+    xx, yy, zz = box[a, 3], box[a, 4], box[a, 5]
+    # Put down first and counted after: nothing for the processor to guess.
+    for b in range(begin, end):
+        near[count] = b
+        count += (
+            (box[b, 0] <= xx)
+            & (box[b, 3] >= x)
+            & (box[b, 1] <= yy)
+            & (box[b, 4] >= y)
+            & (box[b, 2] <= zz)
+            & (box[b, 5] >= z)
+        )
+    return count
 
 
 @inlined
-def _at_plain(names: Array, is_plain: Array, a: int, b: int) -> bool:
-    """Whether two faces share a vertex whose faces do not meet one another."""
-    for i in range(3):
-        v = names[a, i]
-        if (v == names[b, 0] or v == names[b, 1] or v == names[b, 2]) and is_plain[v]:
-            return True
-    return False
+def _not_settled(
+    names: Array, asked: Array, is_plain: Array, a: int, near: Array, count: int
+) -> int:
+    """Leave those without a plain vertex in common, and of two that are asked one."""
+    u, v, w = names[a, 0], names[a, 1], names[a, 2]
+    p, q, r = is_plain[u], is_plain[v], is_plain[w]
+    left = 0
+    for n in range(count):
+        b = near[n]
+        s, t, o = names[b, 0], names[b, 1], names[b, 2]
+        settled = (
+            (p & ((s == u) | (t == u) | (o == u)))
+            | (q & ((s == v) | (t == v) | (o == v)))
+            | (r & ((s == w) | (t == w) | (o == w)))
+        )
+        near[left] = b
+        left += (not settled) & ((b > a) | (not asked[b]))
+    return left
+
+
+@inlined
+def _gather(vertices: Array, names: Array, face: int, corners: Array, two: Array, at: int) -> None:
+    for c in range(3):
+        two[at, c] = names[face, c]
+        for axis in range(3):
+            corners[at, 3 * c + axis] = vertices[names[face, c], axis]
 
 
 @compiled

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core.boxtree import LEAF, BoxTree
 from medrecon.core.compiled import frozen
 from medrecon.core.threads import cores, in_parts
 from medrecon.surface import crossing_loops, smooth_loops
+from medrecon.surface.face_grid import face_grid
+from medrecon.surface.face_grid_loops import Cells
 from medrecon.surface.predicates import Points, side_of_line, side_of_plane
 
 Vertices = npt.NDArray[np.float32]
@@ -55,36 +56,47 @@ def _doubtful_pairs(vertices: Vertices, faces: Faces, among: Mask | None) -> Fac
     """(k, 2) pairs that nothing simple parts, among them all that intersect."""
     if not len(faces):
         return np.zeros((0, 2), np.int32)
-    points = frozen(vertices, np.float32)
-    kept = np.arange(len(faces)) if among is None else _near(points, faces, among)
-    tree = BoxTree.of(points, faces[kept])
-    number = kept[tree.number]
-    names = frozen(faces[number], np.int32)
+    points, corners = frozen(vertices, np.float32), frozen(faces, np.int32)
+    grid = face_grid(points, corners)
+    number = grid.number
+    names = frozen(corners[number], np.int32)
     asked = np.ones(len(number), np.bool_) if among is None else among[number]
-    plain = _plain(points, faces)
-    leaves = -(-len(number) // LEAF)
-    work = partial(
-        crossing_loops.doubtful_pairs,
-        tree.corners_mm, names, frozen(asked, np.bool_), plain, tree.boxes_mm, LEAF,
-    )  # fmt: skip
-    found = in_parts(work, leaves, threads=_at_once(len(number)))
-    pairs: Faces = number[np.concatenate(found)].astype(np.int32)
+    known = (points, names, grid.box_mm, frozen(asked, np.bool_), _plain(points, corners, among))
+    found = [np.zeros((0, 2), np.int32)]
+    for level, cells in enumerate(grid.levels):
+        # Where all are asked, larger faces are found by smaller ones.
+        for other in range(level + 1 if among is None else len(grid.levels)):
+            half = among is None and other == level
+            work = partial(_between, known, cells, grid.ends[level], half, grid.ends[other])
+            count = grid.ends[other + 1] - grid.ends[other]
+            found += in_parts(work, count, threads=_at_once(count))
+    pairs: Faces = number[np.concatenate(found)]
     return pairs
 
 
-def _near(vertices: Vertices, faces: Faces, among: Mask) -> Integers:
-    """The marked faces and all that lie where some of them do, by a coarse grid."""
-    found: Mask = crossing_loops.near_marked(
-        vertices, frozen(faces, np.int32), frozen(among, np.bool_)
-    )
-    return np.flatnonzero(found)
+def _between(
+    known: tuple[Vertices, Faces, Vertices, Mask, Mask],
+    cells: Cells,
+    base: int,
+    half: bool,
+    offset: int,
+    first: int,
+    stop: int,
+) -> Faces:
+    places = first + offset, stop + offset
+    pairs: Faces = crossing_loops.doubtful_pairs(*known, cells, base, half, *places)
+    return pairs
 
 
-def _plain(vertices: Vertices, faces: Faces) -> Mask:
-    """Vertices whose faces are known not to go through one another."""
-    star = smooth_loops.stars(frozen(faces, np.int32), len(vertices))
+def _plain(vertices: Vertices, faces: Faces, among: Mask | None) -> Mask:
+    """Vertices of those faces whose faces are known not to go through one another."""
+    star = smooth_loops.stars(faces, len(vertices))
+    asked = np.ones(len(vertices), np.bool_)
+    if among is not None:
+        asked[:] = False
+        asked[faces[among]] = True
     found: Mask = np.empty(len(vertices), np.bool_)
-    work = partial(crossing_loops.plain, vertices, star, found)
+    work = partial(crossing_loops.plain, vertices, star, asked, found)
     in_parts(work, len(vertices), threads=_at_once(len(vertices)))
     return found
 

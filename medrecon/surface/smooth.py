@@ -218,16 +218,18 @@ def _without_crossings(
     And how many vertices these are.
     """
     part = np.ones(len(before))
-    among: Mask = np.ones(len(faces), np.bool_)
+    # Faces that moved since they were looked at: how they face, and whether they cross.
+    moving: Mask = np.ones(len(faces), np.bool_)
+    uncrossed = moving
     places = np.empty_like(vertices)
     for attempt in range(_TRIES * 8):
         work = partial(smooth_loops.on_the_way, before, after, part, centre, places)
         in_parts(work, len(before), threads=_at_once(len(before)))
-        bad = _turned(vertices, places, faces, among)
+        bad = _turned(vertices, places, faces, moving)
         turned = bool(bad.any())
         if not turned:
-            crossed = self_intersections(places, faces, among=None if among.all() else among)
-            bad[crossed] = True
+            among = None if uncrossed.all() else uncrossed
+            bad[self_intersections(places, faces, among=among)] = True
         if not bad.any():
             break
         moved = _corners(bad, faces, len(before))
@@ -237,9 +239,9 @@ def _without_crossings(
         if not moved.any():
             break
         part[moved] = part[moved] / 2 if attempt < _TRIES else 0
-        changed = _beside(moved, faces)
+        moving = _beside(moved, faces)
         # Crossings are only looked for once no face is turned over any more.
-        among = changed | among if turned else changed
+        uncrossed = moving | uncrossed if turned else moving
     return places, int(np.count_nonzero(part < 1))
 
 

@@ -49,7 +49,7 @@ def test_a_look_at_each_vertex_passes_over_no_pair_that_crosses(seed, monkeypatc
     shared = [len(set(a) & set(b)) for a, b in mesh.faces[quick].tolist()]
     assert 0 in shared
     assert 1 in shared
-    monkeypatch.setattr(intersections, "_plain", lambda v, f: np.zeros(len(v), np.bool_))
+    monkeypatch.setattr(intersections, "_plain", lambda v, f, _: np.zeros(len(v), np.bool_))
     every = self_intersections(mesh.vertices_mm, mesh.faces)
     assert np.array_equal(quick, every)
 
