@@ -1,6 +1,6 @@
 """The hybrid boundary from a trained network that runs on voxels three times the scan's.
 
-    python benchmarks/hybrid.py [--steps N] [--model DIR]
+    python benchmarks/hybrid.py [--steps N] [--model DIR] [--only NAME] [--placements N]
 
 A small network is trained on random balls, plates and pairs at 3 mm, and run on scans at
 1 mm of shapes it has not seen. Scans are exact: the blurred ball and the blurred box
@@ -19,10 +19,10 @@ from hybrid_train import trained
 from medrecon.models.store import open_model
 
 
-def scenes() -> list[tuple[str, Scene]]:
-    """What is measured: three placements of each shape."""
+def scenes(placements: int) -> list[tuple[str, Scene]]:
+    """What is measured: every shape at some random placements."""
     rows: list[tuple[str, Scene]] = []
-    for seed in range(3):
+    for seed in range(placements):
         rows += [("bone R20", balls(20.0, seed)), ("sphere R5", balls(5.0, seed))]
         rows += [(f"plate {t:g} mm", plate(t, seed)) for t in (1.0, 2.0, 3.0)]
         rows += [(f"joint, gap {g:g} mm", joint(g, seed)) for g in (1.0, 1.5, 2.0, 3.0)]
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--only", default="", help="scenes whose name begins so")
+    parser.add_argument("--placements", type=int, default=3)
     given = parser.parse_args()
     folder = given.model or Path(tempfile.mkdtemp())
     if not (folder / "manifest.toml").exists():
@@ -42,7 +43,7 @@ def main() -> None:
     model = open_model(folder)
     columns = ("network", "hybrid", "p95", "volume", "uncertain", "unresolved")
     print(f"{'scene':20}", *(f"{c:>10}" for c in columns), "  parts", sep="")
-    for name, scene in scenes():
+    for name, scene in scenes(given.placements):
         if not name.startswith(given.only):
             continue
         r = evaluate(model, scene, noise_seed(name))

@@ -40,6 +40,8 @@ THICKEST_MM = 5.0
 OUTER = 3
 # The two sides of a sheet may differ by this share of its contrast; else it is a wall.
 SIDES_ALIKE = 0.35
+# What a normal is read from: three of its blur, a gradient, and two and a half of its window.
+NORMAL_REACH_MM = 9.0
 # Linear interpolation between voxels blurs by a sixth of a voxel's variance each way.
 INTERPOLATION = 1 / 6
 
@@ -184,10 +186,13 @@ def sheet_normals(image: Floats, places: Places, spacing_mm: Triple) -> npt.NDAr
     """
     blur = [1.0 / s for s in spacing_mm]
     window = [1.5 / s for s in spacing_mm]
-    smooth = gaussian_filter(image, blur, truncate=3.0)
+    room = np.ceil(NORMAL_REACH_MM / np.asarray(spacing_mm)).astype(int)
+    low = np.maximum(places.min(axis=0) - room, 0)
+    i, j, k = (slice(a, b) for a, b in zip(low, places.max(axis=0) + room + 1, strict=True))
+    smooth = gaussian_filter(image[i, j, k], blur, truncate=3.0)
     slope = [np.gradient(smooth, s, axis=axis) for axis, s in enumerate(spacing_mm)]
     tensor = np.empty((len(places), 3, 3))
-    index = tuple(places.T)
+    index = tuple((places - low).T)
     for a in range(3):
         for b in range(a, 3):
             product = gaussian_filter(slope[a] * slope[b], window, truncate=2.5)

@@ -21,13 +21,13 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the library's own short name
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates, maximum_filter
 from scipy.ndimage import label as connected
-from scipy.special import ndtri
 
 from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
+from medrecon.segmentation.blur import blur_of_edges, default_blur_mm
 from medrecon.segmentation.curvature import without_blur_shift
+from medrecon.segmentation.gaps import floors_of_gaps
 from medrecon.segmentation.sheets import fit_sheets
-from medrecon.segmentation.walls import SCANNER_SIGMA_MM
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -36,10 +36,14 @@ Mask = npt.NDArray[np.bool_]
 THIN_HALF_MM = 2.0
 # A gap is looked at where nothing further out than this is outside: between two bones.
 GAP_HALF_MM = 1.6
+# Half of the widest gap whose floor is looked for, and how far below the level, as a share
+# of the contrast, it is put: what undoes the blur of curved edges moves them by less.
+GAP_FLOOR_MM = 2.5
+FLOOR_BELOW = 0.08
 # How far around a voxel the thickest place is looked for.
 AROUND_MM = 3.0
-# Voxels of thick edges that the blur is measured on, and of a plate, at least.
-FEWEST_EDGES, FEWEST_PLACES = 200, 20
+# Voxels of a plate, at least.
+FEWEST_PLACES = 20
 # Share of a shell's window that must lie in the shell: a flat edge fills half of it.
 FEWEST_IN_SHELL = 0.15
 
@@ -119,12 +123,6 @@ def place_by_shells(field: SoftField, volume: Volume, shells: Shells | None = No
     return replace(placed, field=_kept_apart(straight, before))
 
 
-def default_blur_mm(spacing_mm: Triple) -> float:
-    """A clinical scanner's blur and the averaging of the voxel, where no edge tells it."""
-    voxel = float(np.mean(np.square(spacing_mm))) / 12
-    return math.sqrt(SCANNER_SIGMA_MM**2 + voxel)
-
-
 class _Pass:
     """One step of the surface towards the edge, from its present place."""
 
@@ -150,6 +148,7 @@ class _Pass:
         blur_mm = self._blur(at, inside, outside, certain)
         level: Floats = ((inside + outside) / 2).astype(np.float32)
         thin = self._thin(level, contrast, certain, blur_mm)
+        thin |= self._part(level, contrast, certain, at)
         # A blurred step of contrast c rises by about c/2 a voxel: in units of a voxel's rise
         # the edge and the distance that is kept elsewhere join smoothly.
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -182,19 +181,16 @@ class _Pass:
         with np.errstate(invalid="ignore", divide="ignore"):
             height = (at - outside) / (inside - outside)
         chosen = certain & (np.abs(height - 0.5) < 0.1) & self._is_thick()
-        if np.count_nonzero(chosen) < FEWEST_EDGES:
-            return self.blur_mm
-        steep = np.sqrt(
-            sum(
-                np.gradient(self.image, axis=axis).ravel(order="F")[self.band][chosen] ** 2
+        slope = np.stack(
+            [
+                np.gradient(self.image, axis=axis).ravel(order="F")[self.band][chosen]
                 for axis in range(3)
-            )
+            ]
         )
-        # Between two neighbours, two voxels apart, an edge rises by 2Φ(h/σ) − 1.
-        rise = np.median(2 * steep / np.abs(inside - outside)[chosen])
-        if not 0.2 < rise < 0.999:
+        rise = slope / np.abs(inside - outside)[chosen]
+        found = blur_of_edges(rise, self.spacing)
+        if found is None:
             return self.blur_mm
-        found = float(np.mean(self.spacing)) / float(ndtri((1 + rise) / 2))
         return float(np.clip(found, 0.5 * self.blur_mm, 2 * self.blur_mm))
 
     def _is_thick(self) -> Mask:
@@ -225,6 +221,20 @@ class _Pass:
             certain[here] = True
             unresolved |= here & ~sheet.resolved[nearest]
         return unresolved
+
+    def _part(self, level: Floats, contrast: Floats, certain: Mask, at: Floats) -> Mask:
+        """Put the level above the floor of narrow gaps, so that two sides stay two; where."""
+        close = (_most(-self.distance, self.spacing) < GAP_FLOOR_MM).ravel(order="F")[self.band]
+        close &= certain
+        places = np.array(np.unravel_index(self.band[close], self.image.shape, order="F")).T
+        height = np.abs(contrast[close])
+        bright = self.image if self._polarity() > 0 else -self.image
+        floor = np.zeros(len(self.band), np.bool_)
+        floor[close] = floors_of_gaps(bright, self.distance > 0, places, height, self.spacing)
+        lifted = at + FLOOR_BELOW * contrast
+        floor &= (lifted - level) * np.sign(contrast) > 0
+        level[floor] = lifted[floor]
+        return floor
 
     def _polarity(self) -> float:
         """1 where the inside is brighter than what is around it, else −1."""
