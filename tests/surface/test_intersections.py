@@ -4,6 +4,7 @@ from solids import blobs, field_of, grid, sphere
 
 from medrecon.core import Mesh
 from medrecon.surface.extract import extract_surface
+from medrecon.surface.face_grid import face_grid
 from medrecon.surface.intersections import self_intersections
 from medrecon.surface.predicates import side_of_plane
 from medrecon.surface.simplify import simplify
@@ -100,6 +101,31 @@ def test_a_few_huge_faces_among_small_ones_are_found():
     assert len(slow) > 8
     assert self_intersections(vertices, faces).tolist() == slow
     marked = np.arange(68) % 5 == 0
+    some = [pair for pair in slow if marked[pair].any()]
+    assert self_intersections(vertices, faces, among=marked).tolist() == some
+
+
+def test_faces_of_all_sizes_find_one_another_on_their_different_grids():
+    # Their mean length is a quarter: the finest grid is for up to a half, the next for up to 2,
+    # then 8 and 32.
+    rng = np.random.default_rng(2)
+    size = np.repeat([0.04, 0.5, 8.0], [70, 16, 1])[:, None, None]
+    middle = rng.uniform(0, 0.4, (87, 1, 3))
+    corners = (middle + rng.uniform(-1, 1, (87, 3, 3)) * size).astype("f4")
+    corners[-1] = [[-8, -8, 0.2], [8, -8, 0.2], [0, 8, 0.21]]
+    vertices, faces = corners.reshape(-1, 3), np.arange(261, dtype=np.int32).reshape(-1, 3)
+    grid = face_grid(vertices, faces)
+    assert len(grid.levels) > 2
+    assert sorted(grid.number.tolist()) == list(range(87))
+    slow = [
+        [a, b]
+        for a in range(87)
+        for b in range(a + 1, 87)
+        if len(self_intersections(vertices, faces[[a, b]]))
+    ]
+    assert len(slow) > 20
+    assert self_intersections(vertices, faces).tolist() == slow
+    marked = np.arange(87) % 7 == 0
     some = [pair for pair in slow if marked[pair].any()]
     assert self_intersections(vertices, faces, among=marked).tolist() == some
 
