@@ -2,7 +2,7 @@
 
 MEDRECON_DATA=… python benchmarks/grow.py [--data FOLDER] [--cases STS_001 …] [--alone]
 python benchmarks/grow.py --phantom        seconds a click on 256³
-python benchmarks/grow.py --phantoms 8     Dice on lumps of `grow_phantoms.py`
+python benchmarks/grow.py --phantoms 8     Dice on `grow_phantoms.py` and `grow_limbs.py`
 
 The first click is the deepest point inside the truth; each further one the deepest point
 of the largest connected error of medrecon's own result. The others are given the same
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's own short name
+from grow_limbs import CT, MR, limb
 from grow_phantoms import KINDS, phantoms
 from scipy.ndimage import distance_transform_edt, find_objects, label
 
@@ -194,16 +195,25 @@ def seconds_a_click() -> None:
         print(f"{what} a click: median {np.median(every):.2f}, most {max(every):.2f}")
 
 
-def dice_on_phantoms(count: int, clicks: int = 5) -> None:
-    """Medians over lumps of each kind."""
+def lumps(count: int) -> Iterator[tuple[str, list[tuple[Volume, np.ndarray]]]]:
+    """Each kind of phantom, one kind at a time."""
     for kind in KINDS:
+        yield kind, [(volume, truth) for _, volume, truth in phantoms(count, kind)]
+    for name, values in (("limb CT", CT), ("limb MR", MR)):
+        yield name, [limb(n, values) for n in range(count)]
+
+
+def dice_on_phantoms(count: int) -> None:
+    """Medians over lumps of each kind."""
+    clicks = max(COUNTS)
+    for kind, every in lumps(count):
         rows = []
-        for _, volume, truth in phantoms(count, kind):
+        for volume, truth in every:
             found = [dice(mask, truth) for _, mask, _, _ in ours(volume, truth, clicks)]
             rows.append([*found, *[found[-1]] * (clicks - len(found))])
         middle, worst = np.median(rows, axis=0), np.min(rows, axis=0)
-        told = ", ".join(f"{n} clicks {middle[n - 1]:.3f}" for n in (1, 3, 5))
-        print(f"{kind:<7} median of {count}: {told}; worst after 5 {worst[-1]:.3f}", flush=True)
+        told = ", ".join(f"{n} clicks {middle[n - 1]:.3f}" for n in COUNTS)
+        print(f"{kind:<7} median of {count}: {told}; worst after 5 {worst[4]:.3f}", flush=True)
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ SUBDIVISIONS = 3
 """642 directions, 4.5° apart on average: a lobe a tenth as wide as its tumour is seen."""
 
 MOST_NEIGHBOURS = 6
+MOST_APART = 8
+"""Levels; a larger difference between neighbours costs no more."""
 
 
 @cache
@@ -32,6 +34,13 @@ def directions() -> tuple[npt.NDArray[np.float64], Indices]:
     for _ in range(SUBDIVISIONS):
         faces = _split(points, faces)
     return np.array(points), np.array(faces)
+
+
+@cache
+def opposite() -> Indices:
+    """For each direction the one that points the other way."""
+    vectors, _ = directions()
+    return np.asarray((vectors @ vectors.T).argmin(axis=1))
 
 
 def _split(
@@ -96,7 +105,7 @@ def smoothest(cost: Floats, weight: float, rounds: int) -> Indices:
     from medrecon.segmentation.guided.sphere_loops import pass_messages
 
     table, real, back = _neighbours()
-    apart = np.minimum(np.arange(cost.shape[1]) ** 2, 64) * weight
+    apart = np.arange(MOST_APART + 1) ** 2 * weight
     belief = pass_messages(
         np.ascontiguousarray(cost), table, back, real.sum(axis=1), apart.astype(np.float32), rounds
     )

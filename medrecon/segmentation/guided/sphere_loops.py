@@ -26,11 +26,12 @@ def pass_messages(
         Each direction's neighbours, and its place among theirs.
     count : ndarray of int64, shape (n,)
         How many of the neighbours are real.
-    penalty : ndarray of float32, shape (levels,)
-        Of a difference of so many levels.
+    penalty : ndarray of float32
+        Of a difference of so many levels; the last one's for larger ones too.
     rounds : int
     """
     directions, levels = cost.shape
+    last = len(penalty) - 1
     messages = np.zeros((directions, table.shape[1], levels), np.float32)
     new = np.zeros_like(messages)
     belief = cost.copy()
@@ -39,17 +40,27 @@ def pass_messages(
         for x in range(directions):
             for n in range(count[x]):
                 y, place = table[x, n], back[x, n]
-                for level in range(levels):
-                    told[level] = belief[y, level] - messages[y, place, level]
+                best = new[x, n]
                 lowest = np.float32(np.inf)
                 for level in range(levels):
-                    best = np.float32(np.inf)
-                    for other in range(levels):
-                        best = min(best, told[other] + penalty[abs(level - other)])
-                    new[x, n, level] = best
-                    lowest = min(lowest, best)
+                    told[level] = belief[y, level] - messages[y, place, level]
+                    lowest = min(lowest, told[level])
+                # Levels further apart than the last penalty cost as much as that.
                 for level in range(levels):
-                    new[x, n, level] -= lowest
+                    best[level] = min(told[level], lowest + penalty[last])
+                # Whole rows at a time: such loops are done several numbers at once.
+                for off in range(1, last):
+                    above, below = told[off:], told[: levels - off]
+                    lower, upper = best[: levels - off], best[off:]
+                    more = penalty[off]
+                    for k in range(levels - off):
+                        other = above[k] + more
+                        lower[k] = other if other < lower[k] else lower[k]
+                    for k in range(levels - off):
+                        other = below[k] + more
+                        upper[k] = other if other < upper[k] else upper[k]
+                for level in range(levels):
+                    best[level] -= lowest
         for x in range(directions):
             for level in range(levels):
                 belief[x, level] = cost[x, level]
