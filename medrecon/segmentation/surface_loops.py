@@ -26,7 +26,8 @@ def surface_voxels(inside: Array) -> Array:
         for j in range(rows):
             if count + width > len(found):
                 longer = np.empty(2 * len(found) + width, np.int64)
-                longer[:count] = found[:count]
+                for n in range(count):
+                    longer[n] = found[n]
                 found = longer
             # Row against row, without branches, so that it becomes vector instructions.
             here = inside[k, j]

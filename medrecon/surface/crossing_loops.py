@@ -166,7 +166,8 @@ def doubtful_pairs(
                 continue
             if found == len(pairs):
                 more = np.empty((2 * found, 2), np.int32)
-                more[:found] = pairs
+                for n in range(found):
+                    more[n, 0], more[n, 1] = pairs[n, 0], pairs[n, 1]
                 pairs = more
             pairs[found, 0], pairs[found, 1] = a, b
             found += 1
@@ -176,7 +177,8 @@ def doubtful_pairs(
 @compiled
 def _longer(near: Array, needed: int) -> Array:
     more = np.empty(2 * needed, np.int32)
-    more[: len(near)] = near
+    for n in range(len(near)):
+        more[n] = near[n]
     return more
 
 

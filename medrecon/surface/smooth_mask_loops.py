@@ -52,7 +52,8 @@ def blurred(source: Array, weight: Array, step: int, target: Array, first: int, 
         for n in range(reach):
             for at in (-1 - n, rows + n):
                 to, of = (reach + at) * columns, (reach + _mirrored(at, rows)) * columns
-                tall[to : to + columns] = tall[of : of + columns]
+                for i in range(columns):
+                    tall[to + i] = tall[of + i]
         _weighted(tall, up, weight, flat_row, 0, size)
         for j in range(rows):
             _with_ends(flat_row, j * columns, columns, before, behind, line, j * longer)
