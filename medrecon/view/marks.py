@@ -19,6 +19,8 @@ LETTERS = (("L", "R"), ("P", "A"), ("S", "I"))
 # Two letters from 22.5° off an axis: cos 67.5°.
 _SECOND = 0.38
 LONGEST_BAR = 200
+RIM = 2
+"""Pixels of the other shade round the scale bar."""
 
 
 def letters_of(direction: Sequence[float]) -> str:
@@ -43,8 +45,13 @@ class Marks:
         self._renderer, self._bottom = renderer, bottom
         self._letters = [text("", size, ink, bold=True) for _ in range(4)]
         self._length = text("", int(size * 0.75), ink)
+        paper = paper_for(ink)
+        for words in (*self._letters, self._length):
+            plate(words, paper)
+        # A rim round the bar: it may lie over tissue of its own shade.
+        self._rim, self._rim_corners = _bar(paper)
         self._bar, self._corners = _bar(ink)
-        for prop in (*self._letters, self._length, self._bar):
+        for prop in (*self._letters, self._length, self._rim, self._bar):
             renderer.AddViewProp(prop)
         self._size = size
         self._place()
@@ -75,7 +82,10 @@ class Marks:
         end = 24 + length_mm * pixels_per_mm
         for n, (x, y) in enumerate(((24, y0), (end, y0), (end, y0 + 5), (24, y0 + 5))):
             self._corners.SetPoint(n, x, y, 0)
+            outwards = (-1 if n in (0, 3) else 1, -1 if n < 2 else 1)
+            self._rim_corners.SetPoint(n, x + RIM * outwards[0], y + RIM * outwards[1], 0)
         self._corners.Modified()
+        self._rim_corners.Modified()
         self._length.SetInput(f"{length_mm:g} mm")
         self._length.SetPosition((24 + end) / 2, y0 + 5 + self._size * 0.6)
 
@@ -98,6 +108,17 @@ def text(
     look.SetJustificationToCentered()
     look.SetVerticalJustificationToCentered()
     return actor
+
+
+def paper_for(ink: tuple[float, float, float]) -> tuple[float, float, float]:
+    """White under dark ink, black under pale ink."""
+    return (1.0, 1.0, 1.0) if sum(ink) < 1.5 else (0.0, 0.0, 0.0)
+
+
+def plate(words: vtkTextActor, paper: tuple[float, float, float]) -> None:
+    """A translucent ground, so that words are read over tissue of any shade."""
+    words.GetTextProperty().SetBackgroundColor(*paper)
+    words.GetTextProperty().SetBackgroundOpacity(0.55)
 
 
 def _bar(ink: tuple[float, float, float]) -> tuple[vtkActor2D, vtkPoints]:

@@ -9,7 +9,7 @@ from vtkmodules.vtkRenderingCore import vtkImageProperty, vtkRenderer
 
 from medrecon.core import Volume
 from medrecon.view.image_planes import image_slice
-from medrecon.view.marks import Marks, text
+from medrecon.view.marks import Marks, paper_for, plate, text
 from medrecon.view.state import Point
 from medrecon.view.style import PALE
 
@@ -49,6 +49,7 @@ class Panel:
         self._marks = Marks(renderer, PALE, 18)
         self._title = text("", 15, PALE)
         self._title.GetTextProperty().SetJustificationToLeft()
+        plate(self._title, paper_for(PALE))
         renderer.AddViewProp(self._title)
 
     @property

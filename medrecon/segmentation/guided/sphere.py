@@ -101,15 +101,33 @@ def smoothest(cost: Floats, weight: float, rounds: int) -> Indices:
     Felzenszwalb P, Huttenlocher D. Efficient belief propagation for early vision. Int J
     Comput Vis 2006, DOI 10.1007/s11263-006-7899-4.
     """
-    # Not above: numba costs a second to import.
-    from medrecon.segmentation.guided.sphere_loops import pass_messages
-
     table, real, back = _neighbours()
-    apart = np.arange(MOST_APART + 1) ** 2 * weight
-    belief = pass_messages(
-        np.ascontiguousarray(cost), table, back, real.sum(axis=1), apart.astype(np.float32), rounds
-    )
-    return np.asarray(belief.argmin(axis=1))
+    own = np.ascontiguousarray(cost.T)
+    apart = (np.arange(MOST_APART + 1) ** 2 * weight).astype(np.float32)
+    belief, said = own, np.zeros((len(own), table.size), np.float32)
+    for _ in range(rounds):
+        # Each neighbour's belief without what it was told by the direction itself.
+        told = belief.take(table.ravel(), axis=1)
+        told -= said.take((table * MOST_NEIGHBOURS + back).ravel(), axis=1)
+        said += _passed_on(told, apart)
+        said /= 2
+        said *= real.ravel()
+        belief = own.copy()
+        for n in range(MOST_NEIGHBOURS):
+            belief += said[:, n::MOST_NEIGHBOURS]
+    return np.asarray(belief.argmin(axis=0))
+
+
+def _passed_on(told: Floats, apart: Floats) -> Floats:
+    """For each level (rows) the cheapest of all, what it is apart added; the least is 0."""
+    lowest = told.min(axis=0)
+    best = np.minimum(told, lowest + apart[-1])
+    for off in range(1, len(apart) - 1):
+        more = told + apart[off]
+        np.minimum(best[:-off], more[off:], out=best[:-off])
+        np.minimum(best[off:], more[:-off], out=best[off:])
+    best -= lowest
+    return np.asarray(best)
 
 
 def relaxed(values: npt.NDArray[np.float64], passes: int = 2) -> npt.NDArray[np.float64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from medrecon.core import Geometry, Label, SoftField, Volume, away_from_zero
 
@@ -128,18 +128,18 @@ def window_around(volume: Volume, low: Points, high: Points) -> Window:
     size = (last - first) * spacing
     step = _step(size, spacing)
     points = np.floor(size / step + 1e-6).astype(int) + 1
-    sigma = np.where(step > 1.01 * spacing, 0.5 * step / spacing, 0)
-    smooth = gaussian_filter(native, sigma, truncate=3)
-    axes = [
-        np.arange(int(n), dtype=np.float64) * float(s / d)
-        for n, s, d in zip(points, step, spacing, strict=True)
-    ]
+    coarse = native
     for axis in range(3):
-        smooth = _along(smooth, axis, axes[axis])
+        # One axis after the other, so that each finds less to do.
+        times = float(step[axis] / spacing[axis])
+        if times > 1.01:
+            coarse = gaussian_filter1d(coarse, 0.5 * times, axis, truncate=3)
+        at = np.arange(int(points[axis]), dtype=np.float64) * times
+        coarse = _along(coarse, axis, at)
     a, b, c = (int(n) for n in first)
     x, y, z = (float(s) for s in step)
     u, v, w = (float(s) for s in spacing)
-    return Window((a, b, c), native, first * spacing, (x, y, z), smooth, (u, v, w))
+    return Window((a, b, c), native, first * spacing, (x, y, z), coarse, (u, v, w))
 
 
 def _step(size: Points, spacing: Points) -> Points:
@@ -163,4 +163,7 @@ def _along(values: Floats, axis: int, at: Points) -> Floats:
     part = part.reshape(shape)
     first = np.take(values, low, axis=axis)
     second = np.take(values, np.minimum(low + 1, last), axis=axis)
-    return np.asarray(first * (1 - part) + second * part, dtype=np.float32)
+    first *= 1 - part
+    second *= part
+    first += second
+    return np.asarray(first)
