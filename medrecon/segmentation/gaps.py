@@ -21,12 +21,10 @@ Places = npt.NDArray[np.intp]
 # Half the length of the profile: the far rim of a gap as wide as a clinical blur.
 REACH_MM = 2.5
 STEPS = 21
-# Share of the contrast by which both rims rise above the floor.
-RISE = 0.25
 
 
 def floors_of_gaps(
-    image: Floats, inside: Mask, places: Places, contrast: Floats, spacing_mm: Triple
+    image: Floats, inside: Mask, places: Places, least: Floats, spacing_mm: Triple
 ) -> Mask:
     """Which of some voxels lie on the floor of a gap that is open to the outside.
 
@@ -37,8 +35,8 @@ def floors_of_gaps(
     inside : ndarray of bool, shape (i, j, k)
     places : ndarray of int, shape (n, 3)
         Voxels near the surface.
-    contrast : ndarray of float32, shape (n,)
-        Of inside to outside there, positive.
+    least : ndarray of float32, shape (n,)
+        By how much both rims must rise above the floor, more than noise does.
     spacing_mm : tuple of float
 
     Returns
@@ -46,7 +44,7 @@ def floors_of_gaps(
     ndarray of bool, shape (n,)
         An enclosed valley, as marrow between two cortices, is none.
     """
-    floor = _is_valley(image, places, contrast, spacing_mm)
+    floor = _is_valley(image, places, least, spacing_mm)
     if not floor.any():
         return floor
     index = tuple(places[floor].T)
@@ -58,7 +56,7 @@ def floors_of_gaps(
     return floor
 
 
-def _is_valley(image: Floats, places: Places, contrast: Floats, spacing_mm: Triple) -> Mask:
+def _is_valley(image: Floats, places: Places, least: Floats, spacing_mm: Triple) -> Mask:
     """Whether the image is lowest at a voxel, along its normal, and rises to both sides."""
     if not len(places):
         return np.zeros(0, np.bool_)
@@ -78,5 +76,5 @@ def _is_valley(image: Floats, places: Places, contrast: Floats, spacing_mm: Trip
         for side in (number <= bottom, number >= bottom)
     ]
     depth = np.minimum(*rims) - np.take_along_axis(profile, bottom, axis=1)[:, 0]
-    found: Mask = depth > RISE * contrast
+    found: Mask = depth > least
     return found

@@ -39,6 +39,8 @@ GAP_HALF_MM = 1.6
 # Half of the widest gap whose floor is looked for, and how far below the level, as a share
 # of the contrast, it is put: what undoes the blur of curved edges moves them by less.
 GAP_FLOOR_MM = 2.5
+# Share of the contrast by which both rims of a gap rise above its floor.
+RISE = 0.25
 FLOOR_BELOW = 0.08
 # How far around a voxel the thickest place is looked for.
 AROUND_MM = 3.0
@@ -131,6 +133,7 @@ class _Pass:
     ) -> None:
         self.field, self.image, self.how, self.blur_mm = field, image, how, blur_mm
         self.near_mm = near_mm
+        self.enough = 0.0
         self.spacing = field.grid.spacing_mm
         self.distance = signed_distance_mm(field.values > 0, self.spacing)
         self.inner = self.outer = np.zeros(0, np.float32)
@@ -143,7 +146,8 @@ class _Pass:
             return Placed(_with_values(self.field, values), 0.0, 0.0, Doubt.none()), self.blur_mm
         (inside, self.inner), (outside, self.outer) = self._sides()
         contrast = inside - outside
-        certain = np.abs(contrast) > self._enough()
+        self.enough = self._enough()
+        certain = np.abs(contrast) > self.enough
         at = self.image.ravel(order="F")[self.band]
         blur_mm = self._blur(at, inside, outside, certain)
         level: Floats = ((inside + outside) / 2).astype(np.float32)
@@ -215,7 +219,7 @@ class _Pass:
             nearest = _nearest(places, self.image.shape, self.spacing).ravel(order="F")[self.band]
             here = is_thin.ravel(order="F")[self.band] & lacking
             height = bright * sheet.contrast[nearest]
-            here &= sheet.known[nearest] & (np.abs(height) > self._enough())
+            here &= sheet.known[nearest] & (np.abs(height) > self.enough)
             level[here] = sheet.level[nearest][here]
             contrast[here] = height[here]
             certain[here] = True
@@ -227,10 +231,11 @@ class _Pass:
         close = (_most(-self.distance, self.spacing) < GAP_FLOOR_MM).ravel(order="F")[self.band]
         close &= certain
         places = np.array(np.unravel_index(self.band[close], self.image.shape, order="F")).T
-        height = np.abs(contrast[close])
+        # A lowest and two highest of several noisy samples differ by more than one from one.
+        least = np.maximum(RISE * np.abs(contrast[close]), 1.5 * self.enough)
         bright = self.image if self._polarity() > 0 else -self.image
         floor = np.zeros(len(self.band), np.bool_)
-        floor[close] = floors_of_gaps(bright, self.distance > 0, places, height, self.spacing)
+        floor[close] = floors_of_gaps(bright, self.distance > 0, places, least, self.spacing)
         lifted = at + FLOOR_BELOW * contrast
         floor &= (lifted - level) * np.sign(contrast) > 0
         level[floor] = lifted[floor]

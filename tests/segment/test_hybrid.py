@@ -98,12 +98,12 @@ def test_marrow_between_two_cortices_is_no_gap():
     image[8:16, 2:4] = image[8:16, -4:-2] = image[8:16, :, 2:4] = image[8:16, :, -4:-2] = 1050
     inside = image > 250
     places = np.argwhere(inside & (image == 300))
-    height = np.full(len(places), 1000, np.float32)
-    assert not floors_of_gaps(image, inside, places, height, (1.0, 1.0, 1.0)).any()
+    least = np.full(len(places), 250, np.float32)
+    assert not floors_of_gaps(image, inside, places, least, (1.0, 1.0, 1.0)).any()
     # Opened on one side it is a gap.
     opened, cut = image.copy(), inside.copy()
     opened[11:13, 8], cut[11:13, :9] = 50, False
-    assert floors_of_gaps(opened, cut, places, height, (1.0, 1.0, 1.0)).any()
+    assert floors_of_gaps(opened, cut, places, least, (1.0, 1.0, 1.0)).any()
 
 
 @pytest.mark.parametrize("blur_mm", [0.5, 0.67, 0.9])
