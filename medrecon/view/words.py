@@ -12,6 +12,10 @@ from medrecon.view.style import ACCENT, INK
 
 _LINE = 22
 _POINT_PIXELS = 11
+_HELP_POINTS = 14
+_LINE_PER_POINT = 1.3
+_FOOT = 80
+"""Pixels at the bottom that the help leaves to the sliders."""
 
 
 class Legend:
@@ -39,7 +43,7 @@ class Legend:
             self._rows.append(pair)
         self._title.SetPosition(16, height - 22)
         for row, (swatch, words) in enumerate(self._rows):
-            shown = row < len(looks)
+            shown = row < len(looks) and not state.help_shown
             swatch.SetVisibility(shown)
             words.SetVisibility(shown)
             if not shown:
@@ -83,7 +87,8 @@ class Help:
         self._renderer = renderer
         rows = [f" {written:<12}{words} " for written, words in help_lines()]
         widest = max(len(row) for row in rows)
-        self._actor = _left("\n".join(row.ljust(widest) for row in rows), 14)
+        self._lines = len(rows)
+        self._actor = _left("\n".join(row.ljust(widest) for row in rows), _HELP_POINTS)
         look = self._actor.GetTextProperty()
         look.SetFontFamilyToCourier()
         look.SetBackgroundOpacity(0.94)
@@ -93,10 +98,12 @@ class Help:
         renderer.AddViewProp(self._actor)
 
     def refresh(self, state: ViewState) -> None:
-        """Show or hide it, in the middle."""
+        """Show or hide it, in the middle above the sliders, as large as fits."""
         width, height = self._renderer.GetSize()
+        fits = int((height - _FOOT) / (self._lines * _LINE_PER_POINT))
+        self._actor.GetTextProperty().SetFontSize(max(6, min(_HELP_POINTS, fits)))
         self._actor.SetVisibility(state.help_shown)
-        self._actor.SetPosition(width / 2, height / 2)
+        self._actor.SetPosition(width / 2, (height + _FOOT) / 2)
 
 
 class Measurements:

@@ -124,6 +124,20 @@ def test_cut_colours_and_slices_change_the_picture(viewer):
 
 
 @pytest.mark.opengl
+def test_help_in_a_small_window_leaves_the_sliders_and_hides_the_legend(viewer):
+    plain = viewer.picture()
+    viewer.keys("h")
+    helped = viewer.picture()
+    # The sliders take the lowest 76 pixels.
+    assert (helped[-76:] == plain[-76:]).all()
+    assert (helped[:-76] != plain[:-76]).any()
+    # Beside the sheet, where the first structure's swatch was: the ground alone, which is even
+    # along a row.
+    row = helped[HEIGHT - (HEIGHT - 52), 16:26]
+    assert np.ptp(row, axis=0).max() < 6
+
+
+@pytest.mark.opengl
 def test_the_view_is_written_and_read_and_a_picture_taken(viewer):
     viewer.keys("v", "L", "w")
     assert viewer.state.message == "written: view.json"
