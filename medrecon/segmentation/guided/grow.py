@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,8 @@ from medrecon.segmentation.guided.diffusion import settled, ties
 from medrecon.segmentation.guided.radial import (
     LEVELS,
     Correction,
-    Prior,
     Rays,
     cast,
-    expected_mm,
     height_over,
     surface_along,
 )
@@ -45,8 +43,6 @@ WIDEST_MM = 110.0
 FINEST_LEVEL_MM = 0.75
 LEVEL_PER_VOXEL = 0.75
 HOPS = 3
-REFINEMENTS = 2
-"""Surfaces from both sides' values before the first one is shown."""
 LEAST_PER_STEP = 1.5
 """Voxels in a step along a ray; finer images are averaged first."""
 QUARTER_OF_NORMAL = 0.3186
@@ -116,7 +112,6 @@ class Guided:
         self._rays: Rays | None = None
         self._radii = np.zeros(0)
         self._noise = 0.0
-        self._prior = Prior(WIDEST_MM)
         self._corrections: list[Correction] = []
         self._seeds: list[_Seed] = []
         self._before: list[_State] = []
@@ -179,16 +174,10 @@ class Guided:
             radii = np.full(count, 2 * step)
             for _ in range(HOPS):
                 radii = surface_along(self._rays, self._noise, (), radii)
-            self._prior = Prior(expected_mm(radii))
-            radii = np.minimum(radii, self._prior.expected_mm)
-            alone = replace(self._prior, both_sides=False)
-            radii = surface_along(self._rays, self._noise, (), radii, alone)
+            self._radii = radii
             if 1.8 * np.quantile(radii, 0.98) > reach / 2 or step / 2 < self._finest:
                 break
             reach /= 2
-        for _ in range(REFINEMENTS):
-            radii = surface_along(self._rays, self._noise, (), radii, self._prior)
-        self._radii = radii
         self._seeds.append(_Seed(_triple(centre), True, 1.3 * step))
 
     def _cast(self, centre: npt.NDArray[np.float64], step: float) -> tuple[Rays, float]:
@@ -206,9 +195,7 @@ class Guided:
         for point in points:
             self._note(point, inside)
         if len(self._corrections) > known:
-            self._radii = surface_along(
-                self._rays, self._noise, self._corrections, self._radii, self._prior
-            )
+            self._radii = surface_along(self._rays, self._noise, self._corrections, self._radii)
             self._rescale()
 
     def _note(self, point: npt.NDArray[np.float64], inside: bool) -> None:
@@ -230,9 +217,7 @@ class Guided:
         step = self._rays.step_mm / 2
         if 1.8 * np.quantile(self._radii, 0.98) < LEVELS * step and step >= self._finest:
             self._rays, self._noise = self._cast(self._rays.centre, step)
-            self._radii = surface_along(
-                self._rays, self._noise, self._corrections, self._radii, self._prior
-            )
+            self._radii = surface_along(self._rays, self._noise, self._corrections, self._radii)
 
     def _settle(self) -> SoftField:
         """The walker on a window around the surface, and what it says on the native grid."""

@@ -16,8 +16,7 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from medrecon.segmentation.guided.appearance import likelihood_ratio
-from medrecon.segmentation.guided.sphere import directions, opposite, relaxed, smoothest
+from medrecon.segmentation.guided.sphere import directions, relaxed, smoothest
 
 Points = npt.NDArray[np.float64]
 
@@ -43,14 +42,6 @@ BEYOND_LAST = 0.5
 CLICK_WIDTH, CLICK_LEAST_LEVELS = 3.0, 4.0
 CLICK_WEIGHT, CLICK_TOLERANCE_LEVELS, CLICK_MOST = 3.0, 4.0 / 3.0, 8.0
 FORBIDDEN = 200.0
-# Few lumps are thrice as long as they are thick: the thickness that the first surface has
-# at its thinnest, for there the image showed two boundaries, is what is expected elsewhere,
-# and what lies beyond costs more. Conservative: where the neighbouring tissue looks the
-# same, a part left out is a lesser error than a muscle swallowed.
-NEAREST_PART, EXPECTED = 0.02, 1.2
-EXPECTED_WEIGHT, EXPECTED_SPREAD = 3.0, 0.3
-# Once there is a surface, the values beyond it speak too, half instead of the inside's.
-SIDES_WEIGHT, SIDES_MOST, SIDES_MARGIN_LEVELS, SIDES_PART = 1.0, 1.5, 1.0, 0.5
 # What the clicks say of the structure's size elsewhere, weakly: where the image says
 # nothing, the boundary is as far off as the clicks found it to be.
 SIZE_WEIGHT, SIZE_SPREAD, SIZE_ANGLE = 2.0, 0.35, 1.0
@@ -90,23 +81,6 @@ class Rays:
         return np.asarray((np.arange(LEVELS) + FIRST_LEVEL) * self.step_mm)
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What is expected of a surface beyond what its rays show.
-
-    Parameters
-    ----------
-    expected_mm : float
-        Radius beyond which levels cost more.
-    both_sides : bool
-        Whether the surface that is started from is good enough to learn from what lies
-        beyond it.
-    """
-
-    expected_mm: float
-    both_sides: bool = True
-
-
 def cast(
     image: npt.NDArray[np.float32], spacing_mm: Sequence[float], centre: Points, step_mm: float
 ) -> Rays:
@@ -121,11 +95,7 @@ def cast(
 
 
 def surface_along(
-    rays: Rays,
-    noise: float,
-    corrections: Sequence[Correction],
-    start: npt.NDArray[np.float64],
-    prior: Prior | None = None,
+    rays: Rays, noise: float, corrections: Sequence[Correction], start: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Distance of the surface in every direction, in mm.
 
@@ -138,33 +108,16 @@ def surface_along(
     corrections : sequence of Correction
     start : ndarray of float64, shape (directions,)
         A first surface: the inside's values are taken from within 0.8 of it.
-    prior : Prior, optional
-        What is expected of the surface; None at the beginning.
     """
     inside = rays.radii_mm < 0.8 * np.maximum(start, 2.5 * rays.step_mm)[:, None]
     weight = np.broadcast_to(rays.radii_mm**2, rays.values.shape)[inside]
     middle = _weighted_median(rays.values[inside], weight)
     spread = _weighted_median(np.abs(rays.values[inside] - middle), weight)
     deviation = max(1.4826 * spread, noise)
-    cost = _cost(rays, middle, deviation)
-    if prior is not None:
-        if prior.both_sides:
-            cost = SIDES_PART * cost + _cost_of_sides(rays, noise, start)
-        cost += _cost_beyond(rays, prior)
-        cost = np.minimum(cost - cost.min(axis=1, keepdims=True), DEAREST)
-    cost += _cost_of(corrections, rays)
+    cost = _cost(rays, middle, deviation) + _cost_of(corrections, rays)
     cost -= cost.min(axis=1, keepdims=True)
     level = smoothest(cost.astype(np.float32), SMOOTHNESS, ROUNDS)
     return relaxed(rays.radii_mm[level] + BEYOND_LAST * rays.step_mm)
-
-
-def expected_mm(radii_mm: npt.NDArray[np.float64]) -> float:
-    """How far off a boundary is expected where the image shows none.
-
-    From halves of chords, which a click off the middle hardly changes.
-    """
-    halves = (radii_mm + radii_mm[opposite()]) / 2
-    return float(EXPECTED * np.quantile(halves, NEAREST_PART))
 
 
 def _cost(rays: Rays, middle: float, deviation: float) -> npt.NDArray[np.float64]:
@@ -173,24 +126,6 @@ def _cost(rays: Rays, middle: float, deviation: float) -> npt.NDArray[np.float64
     change = np.abs(np.gradient(rays.values, axis=1)) / (3 * deviation)
     cost = within - EDGE * np.clip(change, 0, STEEPEST) + np.where(rays.reached, 0, BEYOND)
     return np.asarray(np.minimum(cost - cost.min(axis=1, keepdims=True), DEAREST))
-
-
-def _cost_of_sides(
-    rays: Rays, noise: float, start: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Levels whose values are rather those beyond the surface than those within it."""
-    height = (start[:, None] - rays.radii_mm).astype(np.float32)
-    odds = likelihood_ratio(rays.values, height, noise, SIDES_MARGIN_LEVELS * rays.step_mm)
-    within = np.cumsum(-SIDES_WEIGHT * np.clip(odds, -SIDES_MOST, SIDES_MOST), axis=1)
-    return np.asarray(within - within.min(axis=1, keepdims=True))
-
-
-def _cost_beyond(rays: Rays, prior: Prior) -> npt.NDArray[np.float64]:
-    """Radii beyond the expected one, the more the more times they are it."""
-    times = np.maximum(rays.radii_mm / max(prior.expected_mm, rays.step_mm / 2), 1)
-    off = np.log(times) / EXPECTED_SPREAD
-    # Straight on beyond one deviation: an edge in plain sight outweighs it.
-    return np.asarray(EXPECTED_WEIGHT * np.where(off > 1, 2 * off - 1, off * off))
 
 
 def _cost_of(corrections: Sequence[Correction], rays: Rays) -> npt.NDArray[np.float64]:

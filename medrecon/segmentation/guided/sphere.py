@@ -36,13 +36,6 @@ def directions() -> tuple[npt.NDArray[np.float64], Indices]:
     return np.array(points), np.array(faces)
 
 
-@cache
-def opposite() -> Indices:
-    """For each direction the one that points the other way."""
-    vectors, _ = directions()
-    return np.asarray((vectors @ vectors.T).argmin(axis=1))
-
-
 def _split(
     points: list[npt.NDArray[np.float64]], faces: list[tuple[int, int, int]]
 ) -> list[tuple[int, int, int]]:
