@@ -150,7 +150,7 @@ def doubtful_pairs(
             low[2] = cell_of(cells, 2, np.float64(box[a, 2]))
         for k in range(low[2], high[2] + 1):
             for j in range(low[1], high[1] + 1):
-                line = (k * cells.count[1] + j) * cells.count[0]
+                line = (k * cells.along[1] + j) * cells.along[0]
                 begin = base + cells.start[line + low[0]]
                 end = base + cells.start[line + high[0] + 1]
                 if half:

@@ -23,7 +23,7 @@ class Cells(NamedTuple):
         Lowest corner of all.
     per_mm : ndarray of float64, shape (3,)
         Cells in a millimetre along each axis.
-    count : ndarray of int64, shape (3,)
+    along : ndarray of int64, shape (3,)
         Cells along each axis.
     reach_mm : float
         As long as any of the boxes at least.
@@ -32,7 +32,7 @@ class Cells(NamedTuple):
     start: Array
     low: Array
     per_mm: Array
-    count: Array
+    along: Array
     reach_mm: float
 
 
@@ -65,13 +65,13 @@ def corner_range(box: Array, members: Array) -> tuple[Array, Array]:
 @compiled
 def sorted_by_cell(box: Array, members: Array, cells: Cells) -> Array:
     """The members in the cells' order (as they come within one), and where each cell begins."""
-    start, count = cells.start, cells.count
+    start, along = cells.start, cells.along
     key = np.empty(len(members), np.int32)
     for n in range(len(members)):
         m = members[n]
         x, y = cell_of(cells, 0, np.float64(box[m, 0])), cell_of(cells, 1, np.float64(box[m, 1]))
         z = cell_of(cells, 2, np.float64(box[m, 2]))
-        key[n] = (z * count[1] + y) * count[0] + x
+        key[n] = (z * along[1] + y) * along[0] + x
         start[key[n] + 1] += 1
     for c in range(len(start) - 1):
         start[c + 1] += start[c]
@@ -86,7 +86,7 @@ def sorted_by_cell(box: Array, members: Array, cells: Cells) -> Array:
 
 
 @inlined
-def cell_of(cells: Cells, axis: int, at: float) -> int:
+def cell_of(cells: Cells, axis: int, at: float) -> Any:
     """The cell of a coordinate, the first or the last if it lies beyond them."""
     cell = np.int64(max(at - cells.low[axis], 0.0) * cells.per_mm[axis])
-    return min(cell, cells.count[axis] - 1)
+    return min(cell, cells.along[axis] - 1)
