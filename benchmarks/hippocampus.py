@@ -1,6 +1,6 @@
 """Hippocampus: train by `medrecon train`, judge by `medrecon evaluate`, say what it took.
 
-    MEDRECON_DATA=… python benchmarks/hippocampus.py [-o DIR] [--steps N] [--features …]
+    MEDRECON_DATA=… python benchmarks/hippocampus.py [-o DIR] [--steps N] [--network N] …
 
 Every fifth case (the first, the sixth, …) is held out: 52 of 260. Twenty of the others
 give the curve; settings were chosen by them alone.
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--network", default="UNet")
     parser.add_argument("--features", default="16,32,64,128")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -44,7 +45,8 @@ def main() -> None:
     data = Path(os.environ["MEDRECON_DATA"]) / "mr_hippocampus"
     trained = medrecon(
         *("train", data, "-o", folder, "--name", "hippocampus", "--labels", LABELS),
-        *("--held-out", "every:5", "--validation", 20, "--mirror", "--features", given.features),
+        *("--held-out", "every:5", "--validation", 20, "--mirror"),
+        *("--network", given.network, "--features", given.features),
         *("--steps", given.steps, "--threads", given.threads, "--licence", "CC-BY-SA-4.0"),
         *("--data-source", SOURCE),
     )

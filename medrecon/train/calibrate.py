@@ -7,7 +7,7 @@ shift is chosen so that as many voxels win as truly belong to the label.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,26 +62,59 @@ def _margin(logits: Logits, shifts: npt.NDArray[np.float64], number: int) -> Log
     return own if others is None else np.subtract(own, others)
 
 
-def with_shifts(
-    weights: Mapping[str, torch.Tensor], shifts: npt.NDArray[np.float64]
-) -> dict[str, torch.Tensor]:
-    """The weights with the shifts added to the last layer's bias.
+def last_bias(network: torch.nn.Module, patch: Sequence[int], classes: int) -> str:
+    """The name of the bias that is added to a network's logits last: found by running it.
+
+    Where a deeply supervised network keeps its heads says nothing of their order.
 
     Parameters
     ----------
-    weights : mapping of str to Tensor
-        In the network's own order: the last bias is the last layer's.
-    shifts : ndarray of float64, shape (class,)
+    network : Module
+        Of one channel.
+    patch : sequence of int
+        Voxels that it can be run on.
+    classes : int
 
     Raises
     ------
     ModelError
-        If the last bias is not one of as many classes.
+        If no layer has a bias of one value a class.
     """
-    names = [name for name in weights if name.endswith(".bias")]
-    if not names or len(weights[names[-1]]) != len(shifts):
+    called: list[str] = []
+
+    def remember(name: str) -> Callable[..., None]:
+        return lambda *_: called.append(name)
+
+    hooks = [
+        module.register_forward_hook(remember(f"{name}.bias"))
+        for name, module in network.named_modules()
+        if isinstance(bias := getattr(module, "bias", None), torch.Tensor) and len(bias) == classes
+    ]
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, *patch, device=device))
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    if not called:
         raise ModelError("the network's last layer has no bias of one value a class")
+    return called[-1]
+
+
+def with_shifts(
+    weights: Mapping[str, torch.Tensor], name: str, shifts: npt.NDArray[np.float64]
+) -> dict[str, torch.Tensor]:
+    """The weights with the shifts added to one bias.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor
+    name : str
+        Of the last layer's bias (`last_bias`).
+    shifts : ndarray of float64, shape (class,)
+    """
     shifted = dict(weights)
-    bias = weights[names[-1]]
-    shifted[names[-1]] = bias + torch.from_numpy(shifts).to(bias)
+    shifted[name] = weights[name] + torch.from_numpy(shifts).to(weights[name])
     return shifted

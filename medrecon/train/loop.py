@@ -13,7 +13,7 @@ import torch
 
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, load_weights
-from medrecon.train.calibrate import volume_shifts, with_shifts
+from medrecon.train.calibrate import last_bias, volume_shifts, with_shifts
 from medrecon.train.curve import write_curve
 from medrecon.train.losses import loss_for
 from medrecon.train.options import TrainOptions, recipe_key
@@ -151,7 +151,8 @@ def _calibrated(
     shifts = volume_shifts(logits, [pool[seed].target for seed in seeds])
     # A checkpoint lists its tensors in another order.
     ordered = {name: state.average[name] for name in state.network.state_dict()}
-    return with_shifts(ordered, shifts)
+    name = last_bias(network, options.sampling.patch, len(shifts))
+    return with_shifts(ordered, name, shifts)
 
 
 class _HeldOut:

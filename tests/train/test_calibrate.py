@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from medrecon.errors import ModelError
-from medrecon.train.calibrate import volume_shifts, with_shifts
+from medrecon.models.networks import build_network
+from medrecon.train.calibrate import last_bias, volume_shifts, with_shifts
+from medrecon.train.plan import network_for
 
 
 def test_shifts_make_every_class_win_as_many_voxels_as_it_should() -> None:
@@ -30,11 +32,22 @@ def test_a_class_without_truth_is_left_alone() -> None:
     assert volume_shifts([logits], [truth])[2] == 0
 
 
-def test_the_last_bias_takes_the_shifts_and_nothing_else_changes() -> None:
-    weights = {"a.bias": torch.zeros(3), "b.weight": torch.ones(3), "b.bias": torch.ones(3)}
-    shifted = with_shifts(weights, np.array([0.0, 0.5, -0.5]))
-    assert shifted["b.bias"].tolist() == [1.0, 1.5, 0.5]
-    assert all(shifted[k] is weights[k] for k in ("a.bias", "b.weight"))
-    assert weights["b.bias"].tolist() == [1.0, 1.0, 1.0]
+@pytest.mark.parametrize("kind", ["UNet", "DynUNet"])
+def test_the_bias_that_takes_the_shifts_moves_the_logits_by_just_as_much(kind) -> None:
+    spec = network_for(kind, (4, 8, 8), 3)
+    torch.manual_seed(0)
+    network = build_network(spec).eval()
+    weights = dict(network.state_dict())
+    name = last_bias(network, (16, 16, 16), 3)
+    shifted = with_shifts(weights, name, np.array([0.0, 0.5, -0.5]))
+    assert all(shifted[k] is weights[k] for k in weights if k != name)
+    image = torch.rand(1, 1, 16, 16, 16)
+    with torch.inference_mode():
+        moved = build_network(spec, shifted).eval()(image) - network(image)
+    for number, shift in enumerate((0.0, 0.5, -0.5)):
+        assert moved[0, number].numpy() == pytest.approx(shift, abs=1e-5)
+
+
+def test_a_network_without_such_a_bias_is_refused() -> None:
     with pytest.raises(ModelError, match="no bias"):
-        with_shifts(weights, np.zeros(4))
+        last_bias(torch.nn.Conv3d(1, 3, 1, bias=False), (4, 4, 4), 3)
