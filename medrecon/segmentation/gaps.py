@@ -44,7 +44,7 @@ def floors_of_gaps(
     ndarray of bool, shape (n,)
         An enclosed valley, as marrow between two cortices, is none.
     """
-    floor = _is_valley(image, places, least, spacing_mm)
+    floor = _is_valley(image, inside, places, least, spacing_mm)
     if not floor.any():
         return floor
     index = tuple(places[floor].T)
@@ -56,25 +56,28 @@ def floors_of_gaps(
     return floor
 
 
-def _is_valley(image: Floats, places: Places, least: Floats, spacing_mm: Triple) -> Mask:
-    """Whether the image is lowest at a voxel, along its normal, and rises to both sides."""
+def _is_valley(
+    image: Floats, inside: Mask, places: Places, least: Floats, spacing_mm: Triple
+) -> Mask:
+    """Whether the image is lowest at a voxel, along its normal, and rises to the inside twice."""
     if not len(places):
         return np.zeros(0, np.bool_)
     spacing = np.asarray(spacing_mm)
     normal = sheet_normals(image, places, spacing_mm)
     steps = np.linspace(-REACH_MM, REACH_MM, STEPS)
     along = places[:, None, :] + steps[None, :, None] * (normal / spacing)[:, None, :]
-    profile = map_coordinates(image, np.moveaxis(along, -1, 0), order=1, mode="nearest")
+    along = np.moveaxis(along, -1, 0)
+    profile = map_coordinates(image, along, order=1, mode="nearest")
     # As far as a voxel reaches along the normal: a plane without all that it meets is
     # crossed by no two neighbours, not even over a corner.
     half = np.abs(normal * spacing).sum(axis=1) / 2
     near = np.abs(steps)[None, :] <= half[:, None]
     bottom = np.where(near, profile, np.inf).argmin(axis=1)[:, None]
+    # What lies beyond the gap must be of the same structure, not its bright neighbour.
+    own = map_coordinates(inside.astype(np.uint8), along, order=0, mode="nearest") > 0
     number = np.arange(STEPS)[None, :]
-    rims = [
-        np.where(side, profile, -np.inf).max(axis=1)
-        for side in (number <= bottom, number >= bottom)
-    ]
+    sides = own & (number <= bottom), own & (number >= bottom)
+    rims = [np.where(side, profile, -np.inf).max(axis=1) for side in sides]
     depth = np.minimum(*rims) - np.take_along_axis(profile, bottom, axis=1)[:, 0]
     found: Mask = depth > least
     return found

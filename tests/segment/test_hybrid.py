@@ -104,6 +104,12 @@ def test_marrow_between_two_cortices_is_no_gap():
     opened, cut = image.copy(), inside.copy()
     opened[11:13, 8], cut[11:13, :9] = 50, False
     assert floors_of_gaps(opened, cut, places, least, (1.0, 1.0, 1.0)).any()
+    # Towards something bright that is not the structure there is no gap to keep open.
+    cut[13:] = False
+    middle = (np.abs(places[:, 1:] - 7.5) < 2).all(axis=1)
+    found = floors_of_gaps(opened, cut, places[middle], least[middle], (1.0, 1.0, 1.0))
+    assert middle.any()
+    assert not found.any()
 
 
 @pytest.mark.parametrize("blur_mm", [0.5, 0.67, 0.9])
