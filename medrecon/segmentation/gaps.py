@@ -21,6 +21,8 @@ Places = npt.NDArray[np.intp]
 # Half the length of the profile: the far rim of a gap as wide as a clinical blur.
 REACH_MM = 2.5
 STEPS = 21
+# Share of an interpolated sample that must be of the structure.
+OWN = 0.7
 
 
 def floors_of_gaps(
@@ -73,8 +75,9 @@ def _is_valley(
     half = np.abs(normal * spacing).sum(axis=1) / 2
     near = np.abs(steps)[None, :] <= half[:, None]
     bottom = np.where(near, profile, np.inf).argmin(axis=1)[:, None]
-    # What lies beyond the gap must be of the same structure, not its bright neighbour.
-    own = map_coordinates(inside.astype(np.uint8), along, order=0, mode="nearest") > 0
+    # What lies beyond the gap must be of the same structure, not its bright neighbour, nor
+    # a sample that mostly comes from that.
+    own = map_coordinates(inside.astype(np.float32), along, order=1, mode="nearest") > OWN
     number = np.arange(STEPS)[None, :]
     sides = own & (number <= bottom), own & (number >= bottom)
     rims = [np.where(side, profile, -np.inf).max(axis=1) for side in sides]
