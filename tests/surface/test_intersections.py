@@ -86,23 +86,27 @@ def test_two_balls_that_overlap_cross_and_the_pairs_are_those_of_brute_force():
     assert pairs.tolist() == slow
 
 
+def as_one_by_one(vertices, faces, marked):
+    """The pairs, found as they are when each pair of faces is tested alone."""
+    slow = [
+        [a, b]
+        for a in range(len(faces))
+        for b in range(a + 1, len(faces))
+        if len(self_intersections(vertices, faces[[a, b]]))
+    ]
+    assert self_intersections(vertices, faces).tolist() == slow
+    some = [pair for pair in slow if marked[pair].any()]
+    assert self_intersections(vertices, faces, among=marked).tolist() == some
+    return slow
+
+
 def test_a_few_huge_faces_among_small_ones_are_found():
     # Small faces scattered at random, and large ones across them all: every pair tested.
     rng = np.random.default_rng(1)
     size = np.repeat([0.5, 8.0], [60, 8])[:, None, None]
     corners = (rng.uniform(0, 10, (68, 1, 3)) + rng.uniform(-1, 1, (68, 3, 3)) * size).astype("f4")
     vertices, faces = corners.reshape(-1, 3), np.arange(204, dtype=np.int32).reshape(-1, 3)
-    slow = [
-        [a, b]
-        for a in range(68)
-        for b in range(a + 1, 68)
-        if len(self_intersections(vertices, faces[[a, b]]))
-    ]
-    assert len(slow) > 8
-    assert self_intersections(vertices, faces).tolist() == slow
-    marked = np.arange(68) % 5 == 0
-    some = [pair for pair in slow if marked[pair].any()]
-    assert self_intersections(vertices, faces, among=marked).tolist() == some
+    assert len(as_one_by_one(vertices, faces, marked=np.arange(68) % 5 == 0)) > 8
 
 
 def test_faces_of_all_sizes_find_one_another_on_their_different_grids():
@@ -117,17 +121,7 @@ def test_faces_of_all_sizes_find_one_another_on_their_different_grids():
     grid = face_grid(vertices, faces)
     assert len(grid.levels) > 2
     assert sorted(grid.number.tolist()) == list(range(87))
-    slow = [
-        [a, b]
-        for a in range(87)
-        for b in range(a + 1, 87)
-        if len(self_intersections(vertices, faces[[a, b]]))
-    ]
-    assert len(slow) > 20
-    assert self_intersections(vertices, faces).tolist() == slow
-    marked = np.arange(87) % 7 == 0
-    some = [pair for pair in slow if marked[pair].any()]
-    assert self_intersections(vertices, faces, among=marked).tolist() == some
+    assert len(as_one_by_one(vertices, faces, marked=np.arange(87) % 7 == 0)) > 20
 
 
 @pytest.mark.parametrize("seed", range(3))
