@@ -39,11 +39,12 @@ SLICES = 400
 MESHED = 120
 """Slices whose bone is the full surface: about two million triangles."""
 LABELS = 104
-# Errand: peers, the part of each one's time that is aimed at, and what is judged.
+# Errand: peers, the part of each one's time that is aimed at (0: none is), and what is judged.
 ERRANDS = {
     "extract": ({"skimage": 0.15, "zmesh": 0.25}, "edges"),
     "labels": ({"zmesh": 0.4}, "edges"),
     "printable": ({"zmesh": 0.2}, "solids"),
+    "verb": ({"zmesh": 0}, "solids"),
     "decimate": ({"vtk": 0.25}, "distance"),
     "smooth": ({"vtk": 1.5}, "edges"),
     "stl": ({"vtk": 0.7}, ""),
@@ -74,7 +75,7 @@ def table(errand: str, folder: Path, runs: int) -> None:
     print(f"\n{errand}\n{'':10}{'wall s':>9}{'ours':>7}{'aim':>6}{'cpu s':>9}{'ours':>7}{'MB':>7}")
     for name, rows in found.items():
         wall, cpu, peak = (median(r[k] for r in rows) for k in ("wall_s", "cpu_s", "peak_mb"))
-        aim = f"{aims[name]:g}" if name in aims else ""
+        aim = f"{aims[name]:g}" if aims.get(name) else ""
         row = f"{name:10}{wall:9.2f}{ours / wall:7.2f}{aim:>6}{cpu:9.2f}{ours_cpu / cpu:7.2f}"
         print(f"{row}{peak:7.0f}  {judgement(judged, folder, errand, name)}", flush=True)
 

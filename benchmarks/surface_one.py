@@ -16,12 +16,14 @@ import numpy as np
 
 LEVEL_HU = 199.5
 KEPT = 0.1
+TENTH_OF_A_LABEL = 2_480
 
 
 def main() -> None:
     errand, contender, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     work = globals()[f"{contender}_{errand}"]
-    name = {"extract": "ct", "labels": "labels", "printable": "labels"}.get(errand, "mesh")
+    name = {"extract": "ct", "labels": "labels", "printable": "labels", "verb": "labels"}
+    name = name.get(errand, "mesh")
     out = folder / f"{errand}_{contender}"
     work(read(folder, f"{name}_small"), out)
     given = read(folder, name)
@@ -135,6 +137,34 @@ def medrecon_printable(labels, out):
     return pairs(*_on_all_cores(printable, _fields(labels)))
 
 
+def medrecon_verb(labels, out):
+    """What `medrecon mesh MAP --smooth sinc --target-faces N --format stl --no-preview` does.
+
+    Neighbours share their surface; every file is read again and judged, gaps between
+    neighbours are measured, fields, label map and report are written.
+    """
+    import shutil
+
+    from medrecon.core import LabelMap
+    from medrecon.options import MeshOptions, Options, OutputOptions
+    from medrecon.pipeline import mesh_study
+    from medrecon.recipes.meshing import segmented_from_labels
+
+    names = tuple(named(n) for n in range(1, int(labels.max()) + 1))
+    folder = out.with_name(f"{out.name}_run")
+    shutil.rmtree(folder, ignore_errors=True)
+    run = mesh_study(
+        segmented_from_labels((LabelMap(labels, grid(labels), names),), "label map"),
+        output=folder,
+        grid=grid(labels),
+        options=Options(
+            mesh=MeshOptions(target_faces=TENTH_OF_A_LABEL, smooth="sinc"),
+            output=OutputOptions(formats=("stl",), preview=False),
+        ),
+    )
+    return pairs(*(part.mesh for part in run.parts))
+
+
 def medrecon_decimate(given, _out):
     from medrecon.surface.simplify import simplify
 
@@ -184,6 +214,10 @@ def zmesh_extract(ct, _out):
 
 def zmesh_labels(labels, _out):
     return [(m.vertices, m.faces) for m in _zmesh(labels, reduction_factor=0)]
+
+
+def zmesh_verb(labels, out):
+    return zmesh_printable(labels, out)
 
 
 def zmesh_printable(labels, out):

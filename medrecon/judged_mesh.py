@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from medrecon.surface.smooth import SmoothingEffect
 
 
+SMALL_VOXELS = 2_000_000
+"""Blocks up to this size are meshed side by side: each needs a hundred megabytes at most."""
+
+
+def by_size(fields: Sequence[SoftField]) -> tuple[list[SoftField], list[SoftField]]:
+    """Those of which each takes all cores and much memory, and those to be meshed side by side."""
+    large = [f for f in fields if f.values.size > SMALL_VOXELS]
+    return large, [f for f in fields if f.values.size <= SMALL_VOXELS]
+
+
 def mesh_field(
     field: SoftField, observed: Observed, options: MeshOptions, path: Path, surfaces: Surfaces
 ) -> Part:

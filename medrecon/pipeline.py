@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from medrecon.core import (
     Modality,
     Provenance,
     Segmentation,
+    SoftField,
     Volume,
 )
+from medrecon.core.threads import in_order
 from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
@@ -259,27 +262,30 @@ def mesh_structures(
     finished: Finished | None = None,
 ) -> list[Part]:
     """A judged STL in `folder/meshes` for each field, and what was measured of it."""
-    from medrecon.judged_mesh import mesh_field
+    from medrecon.judged_mesh import by_size, mesh_field
     from medrecon.surface.touching import Surfaces
 
     meshes = folder / "meshes"
     with as_output_error():
         meshes.mkdir(exist_ok=True)
-    parts = []
+    surfaces = Surfaces(segmented.segmentations)
+
+    def judged(field: SoftField) -> Part:
+        observed = segmented.observed.get(field.label.name, Observed())
+        done = finished.part(field, observed, options) if finished else None
+        path = meshes / f"{field.label.name}.stl"
+        return done or mesh_field(field, observed, options, path, surfaces)
+
+    parts: dict[str, Part] = {}
     with log.stage("surfaces") as stage:
-        surfaces = Surfaces(segmented.segmentations)
-        for n, field in enumerate(segmented.fields):
-            name = field.label.name
-            observed = segmented.observed.get(name, Observed())
-            part = finished.part(field, observed, options) if finished else None
-            if part is None:
-                part = mesh_field(field, observed, options, meshes / f"{name}.stl", surfaces)
+        large, small = by_size(segmented.fields)
+        for part in chain(map(judged, large), in_order(judged, small)):
             if finished:
                 finished.keep_part(part, options)
-            parts.append(part)
-            stage((n + 1) / len(segmented.fields))
-        stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts})
-    return parts
+            parts[part.label.name] = part
+            stage(len(parts) / len(segmented.fields))
+        stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts.values()})
+    return [parts[f.label.name] for f in segmented.fields]
 
 
 def write_fields(

@@ -7,10 +7,12 @@ so that the result does not depend on how many there are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 MOST = 4
@@ -42,5 +44,33 @@ def in_parts(work: Callable[[int, int], _Result], count: int, *, threads: int) -
         return [work(0, count)]
     parts = min(count, threads * _PARTS)
     cuts = [count * n // parts for n in range(parts + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, cuts[:-1], cuts[1:]))
+    made: dict[int, _Result] = {}
+    # A deque is emptied safely by several threads; this one works too, so that one fewer starts.
+    waiting = deque(range(parts))
+
+    def work_off() -> None:
+        while waiting:
+            try:
+                n = waiting.popleft()
+            except IndexError:
+                return
+            made[n] = work(cuts[n], cuts[n + 1])
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work_off) for _ in range(threads - 1)]
+        try:
+            work_off()
+        finally:
+            waiting.clear()
+        for other in others:
+            other.result()
+    return [made[n] for n in range(parts)]
+
+
+def in_order(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """What `work` gives for each of the items, in their order, as many at a time as cores.
+
+    An error ends it: what was not begun by then is not begun.
+    """
+    with ThreadPoolExecutor(cores()) as pool:
+        yield from pool.map(work, items)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Mesh, SoftField
-from medrecon.core.nearest import as_poly_data
+from medrecon.core.solid import Solid
 from medrecon.core.trilinear import sample_with_gradient
 from medrecon.quality.field_distance import signed_distance_mm
 
@@ -30,19 +28,10 @@ def deviation_from_field(mesh: Mesh, field: SoftField) -> Values:
 def deviation_from_mesh(mesh: Mesh, reference: Mesh) -> Values:
     """Distance of each vertex to another closed mesh, positive outside it; shape (n,).
 
-    Exact, and slow: about 8 µs a vertex.
+    Exact.
     """
-    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-    from vtkmodules.vtkCommonCore import vtkDoubleArray
-    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
-
-    surface = vtkImplicitPolyDataDistance()
-    surface.SetInput(as_poly_data(reference.vertices_mm, reference.faces))
-    given = numpy_to_vtk(np.ascontiguousarray(mesh.vertices_mm, dtype=np.float64))
-    found: Any = vtkDoubleArray()
-    surface.FunctionValue(given, found)
-    distance: Values = vtk_to_numpy(found).astype(np.float32)
-    return distance
+    solid = Solid(reference.vertices_mm, reference.faces)
+    return solid.distance_mm(mesh.vertices_mm).astype(np.float32)
 
 
 def uncertainty_of_place(mesh: Mesh, field: SoftField) -> Values:

@@ -68,6 +68,30 @@ def face_grid(vertices_mm: npt.NDArray[np.float32], faces: Integers) -> FaceGrid
     return FaceGrid(number, box[number], tuple(levels), tuple(ends))
 
 
+def faces_near(
+    vertices_mm: npt.NDArray[np.float32], faces: Integers, asked: npt.NDArray[np.bool_]
+) -> Integers:
+    """Faces that may meet one of those asked about, these among them; ascending.
+
+    All faces around a corner of one that is asked about are among them.
+    """
+    box, longest = face_grid_loops.boxes_of(
+        frozen(vertices_mm, np.float32), frozen(faces, np.int32)
+    )
+    # A box reaches over nine cells along an axis at most.
+    size = max(4 * float(longest.mean(dtype=np.float64)), float(longest.max()) / 8, 1e-30)
+    low, high = face_grid_loops.corner_range(box, np.arange(len(box), dtype=np.int32))
+    count = np.floor((high - low) / size) + 1
+    while count.prod() > _MOST_CELLS * len(faces) + 64:
+        size *= 2
+        count = np.floor((high - low) / size) + 1
+    cells = Cells(
+        np.zeros(1, np.int32), low, np.full(3, 1 / size), count.astype(np.int64), float(size)
+    )
+    near = face_grid_loops.meeting(box, frozen(asked, np.bool_), cells)
+    return np.flatnonzero(near).astype(np.int32)
+
+
 def _cells(box: Boxes, members: Integers, longest_mm: float) -> Cells:
     """Empty cells as long as the longest box, along x a quarter of it: there it costs nothing."""
     low, high = face_grid_loops.corner_range(box, members)

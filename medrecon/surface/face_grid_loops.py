@@ -85,6 +85,34 @@ def sorted_by_cell(box: Array, members: Array, cells: Cells) -> Array:
     return order
 
 
+@compiled
+def meeting(box: Array, asked: Array, cells: Cells) -> Array:
+    """Faces whose boxes touch a cell that the box of one asked about touches too; bool.
+
+    `cells.start` is not looked at.
+    """
+    along = cells.along
+    marked = np.zeros(along[0] * along[1] * along[2], np.bool_)
+    found = np.zeros(len(box), np.bool_)
+    first, last = np.empty(3, np.int64), np.empty(3, np.int64)
+    for marking in (True, False):
+        for f in range(len(box)):
+            if marking and not asked[f]:
+                continue
+            for axis in range(3):
+                first[axis] = cell_of(cells, axis, np.float64(box[f, axis]))
+                last[axis] = cell_of(cells, axis, np.float64(box[f, 3 + axis]))
+            for z in range(first[2], last[2] + 1):
+                for y in range(first[1], last[1] + 1):
+                    row = (z * along[1] + y) * along[0]
+                    for x in range(row + first[0], row + last[0] + 1):
+                        if marking:
+                            marked[x] = True
+                        elif marked[x]:
+                            found[f] = True
+    return found
+
+
 @inlined
 def cell_of(cells: Cells, axis: int, at: float) -> Any:
     """The cell of a coordinate, the first or the last if it lies beyond them."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core import star_loops
 from medrecon.core.compiled import frozen
 from medrecon.core.threads import cores, in_parts
-from medrecon.surface import crossing_loops, smooth_loops
-from medrecon.surface.face_grid import face_grid
+from medrecon.surface import crossing_loops, face_grid
 from medrecon.surface.face_grid_loops import Cells
 from medrecon.surface.predicates import Points, side_of_line, side_of_plane
 
@@ -21,6 +22,9 @@ Mask = npt.NDArray[np.bool_]
 
 _SMALL = 20_000
 """Faces below which a second thread costs more than it saves."""
+
+_FEW = 0.1
+"""Share of the faces below which those near them are looked for first, to leave out the rest."""
 
 _SIDES = ((0, 1), (1, 2), (2, 0))
 
@@ -56,12 +60,19 @@ def _doubtful_pairs(vertices: Vertices, faces: Faces, among: Mask | None) -> Fac
     """(k, 2) pairs that nothing simple parts, among them all that intersect."""
     if not len(faces):
         return np.zeros((0, 2), np.int32)
+    if among is not None and 0 < np.count_nonzero(among) < _FEW * len(faces):
+        near = face_grid.faces_near(vertices, faces, among)
+        if len(near) < len(faces):
+            some: Faces = near[_doubtful_pairs(vertices, faces[near], among[near])]
+            return some
     points, corners = frozen(vertices, np.float32), frozen(faces, np.int32)
-    grid = face_grid(points, corners)
-    number = grid.number
-    names = frozen(corners[number], np.int32)
-    asked = np.ones(len(number), np.bool_) if among is None else among[number]
-    known = (points, names, grid.box_mm, frozen(asked, np.bool_), _plain(points, corners, among))
+    with ThreadPoolExecutor(1) as meanwhile:
+        plain = meanwhile.submit(_plain, points, corners, among)
+        grid = face_grid.face_grid(points, corners)
+        number = grid.number
+        names = frozen(corners[number], np.int32)
+        asked = np.ones(len(number), np.bool_) if among is None else among[number]
+        known = (points, names, grid.box_mm, frozen(asked, np.bool_), plain.result())
     found = [np.zeros((0, 2), np.int32)]
     for level, cells in enumerate(grid.levels):
         # Where all are asked, larger faces are found by smaller ones.
@@ -90,7 +101,7 @@ def _between(
 
 def _plain(vertices: Vertices, faces: Faces, among: Mask | None) -> Mask:
     """Vertices of those faces whose faces are known not to go through one another."""
-    star = smooth_loops.stars(faces, len(vertices))
+    star = star_loops.stars(faces, len(vertices))
     asked = np.ones(len(vertices), np.bool_)
     if among is not None:
         asked[:] = False

@@ -14,7 +14,7 @@ from functools import cache, partial
 import numpy as np
 import numpy.typing as npt
 
-from medrecon.core import Mesh
+from medrecon.core import Mesh, star_loops
 from medrecon.core.compiled import frozen
 from medrecon.core.threads import cores, in_parts
 from medrecon.errors import UsageError
@@ -120,7 +120,7 @@ def smooth_surface(
     # Sums of products keep more digits near zero; a float32 number is taken off exactly.
     centre = vertices.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
     before = vertices - centre
-    star: Star = smooth_loops.stars(faces, len(vertices))
+    star: Star = star_loops.stars(faces, len(vertices))
     after = _windowed_sinc(before, star, iterations)
     if method is Smoothing.TAUBIN:
         after = _taubin(before, star, iterations)
@@ -247,13 +247,18 @@ def _without_crossings(
 
 def _corners(marked: Mask, faces: Faces, count: int) -> Mask:
     found = np.zeros(count, np.bool_)
-    found[faces[marked]] = True
+    found[faces[np.flatnonzero(marked)]] = True
     return found
 
 
 def _beside(marked: Mask, faces: Faces) -> Mask:
-    touched: Mask = partition_loops.touching(frozen(marked, np.bool_), faces)
-    return touched
+    known = frozen(marked, np.bool_)
+
+    def work(first: int, stop: int) -> Mask:
+        touched: Mask = partition_loops.touching(known, faces[first:stop])
+        return touched
+
+    return np.concatenate(in_parts(work, len(faces), threads=_at_once(len(faces))))
 
 
 def _turned(before: Vertices, after: Vertices, faces: Faces, among: Mask) -> Mask:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from medrecon.core import Mesh, Segmentation, SoftField, away_from_zero
+from medrecon.core.threads import in_order
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.shared import extract_shared, winners_of
 from medrecon.surface.upsample import MOST_VOXELS, finest, is_thin, upsampled
@@ -28,6 +30,8 @@ Group = tuple[SoftField, ...]
 class Surfaces:
     """Full surfaces, made when they are asked for: of a group all at once.
 
+    Several threads may ask.
+
     Parameters
     ----------
     segmentations : sequence of Segmentation
@@ -37,20 +41,25 @@ class Surfaces:
     def __init__(self, segmentations: Sequence[Segmentation]) -> None:
         self._group: dict[str, Group] = {}
         self._made: dict[str, tuple[SoftField, Mesh]] = {}
+        self._lock = Lock()
         for one in segmentations:
             for group in touching_groups(one):
                 self._group.update({f.label.name: group for f in group})
 
     def of(self, field: SoftField) -> tuple[SoftField, Mesh]:
         """A structure's field and its full surface, both finer where it is thin; once for each."""
-        name = field.label.name
+        with self._lock:
+            found = self._of_group(field.label.name)
+        return found or finest(field, extract_surface(field))
+
+    def _of_group(self, name: str) -> tuple[SoftField, Mesh] | None:
         if name not in self._made and name in self._group:
             group = self._group[name]
             for member, found in zip(group, surfaces_of_group(group), strict=True):
                 self._group.pop(member.label.name)
                 if found is not None:
                     self._made[member.label.name] = found
-        return self._made.pop(name, None) or finest(field, extract_surface(field))
+        return self._made.pop(name, None)
 
 
 def touching_groups(segmentation: Segmentation) -> tuple[Group, ...]:
@@ -84,7 +93,8 @@ def surfaces_of_group(fields: Group) -> list[tuple[SoftField, Mesh] | None]:
         shared = iter(zip(thick, extract_shared(thick), strict=True))
         drawn = [None if alone else next(shared) for alone in thin]
     # The rarest cells make a surface that is no solid: that structure is drawn for itself.
-    return [one if one and judge(one[1]).valid else None for one in drawn]
+    solid = in_order(lambda one: one is not None and judge(one[1]).valid, drawn)
+    return [one if good else None for one, good in zip(drawn, solid, strict=True)]
 
 
 def _neighbours(winners: npt.NDArray[np.int16], count: int) -> tuple[npt.NDArray[np.int64], ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from medrecon.train.options import TrainOptions, recipe_key
 from medrecon.train.result import write_model
 from medrecon.train.samples import SampleMaker, SamplePool
 from medrecon.train.state import TrainState
-from medrecon.train.step import Precision, learning_rate, share_done, take_step
+from medrecon.train.step import SAMPLES_AHEAD, Precision, learning_rate, share_done, take_step
 from medrecon.train.validate import logits_of, validation_dice
 
 Progress = Callable[[float], None]
@@ -114,11 +116,35 @@ def _train(
     output: Path,
     how: tuple[Machine, Progress | None],
 ) -> InstalledModel:
-    machine, progress = how
     output.mkdir(parents=True, exist_ok=True)
     state.load(output, recipe_key(options))
-    pool = SamplePool(samples, options.pool)
     held_out = _HeldOut(samples, options)
+    with _helpers() as helpers:
+        pool = SamplePool(samples, options.pool + SAMPLES_AHEAD, helpers)
+        _take_steps(state, pool, held_out, options, (output, how))
+    state.save(output, recipe_key(options))
+    state.average = _calibrated(state, samples, options)
+    return write_model(state.average, held_out.dice(state), options, output)
+
+
+@contextmanager
+def _helpers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that make samples while steps are taken; what waits is dropped at the end."""
+    helpers = ThreadPoolExecutor(min(SAMPLES_AHEAD, max(1, (os.cpu_count() or 1) - 1)))
+    try:
+        yield helpers
+    finally:
+        helpers.shutdown(cancel_futures=True)
+
+
+def _take_steps(
+    state: TrainState,
+    pool: SamplePool,
+    held_out: _HeldOut,
+    options: TrainOptions,
+    how: tuple[Path, tuple[Machine, Progress | None]],
+) -> None:
+    output, (machine, progress) = how
     loss = loss_for(options)
     schedule = options.schedule
     running: list[float] = []
@@ -134,9 +160,6 @@ def _train(
             state.save(output, recipe_key(options))
         if progress is not None:
             progress(min(1.0, share_done(state.step, schedule, state.elapsed_s)))
-    state.save(output, recipe_key(options))
-    state.average = _calibrated(state, samples, options)
-    return write_model(state.average, held_out.dice(state), options, output)
 
 
 def _calibrated(

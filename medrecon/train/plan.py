@@ -79,22 +79,35 @@ def intensity_for(modality: Modality, volumes: Sequence[Volume]) -> Intensity:
 
 
 def network_for(
-    kind: str, features: Sequence[int], classes: int, *, residual_units: int = 1
+    kind: str,
+    features: Sequence[int],
+    classes: int,
+    *,
+    residual_units: int = 1,
+    strides: Sequence[int] = (),
+    activation: str = "PRELU",
 ) -> NetworkSpec:
     """A network of that kind with so many features a level, coarser by two at each.
 
     ``UNet`` halves the grid at once, which is cheap; ``DynUNet`` keeps a level on the
     full grid, costs three times as much, and is deeply supervised. `residual_units` are
     a ``UNet``'s convolutions beside each change of size; 0 is three times cheaper than 1.
+    `strides` are a ``UNet``'s from level to level, 2 each unless they are given; a level
+    after a stride of 1 looks at its grid once more, coarse and fine features together.
+    `activation` is a ``UNet``'s, by MONAI's name.
 
     Raises
     ------
     UsageError
-        If the kind is unknown or there are fewer than two levels.
+        If the kind is unknown, there are fewer than two levels, or another number of
+        strides than steps between them.
     """
     count = len(features)
     if count < 2 or min(features) < 1:
         raise UsageError(f"features {list(features)}: at least two positive numbers expected")
+    strides = strides or (count - 1) * [2]
+    if len(strides) != count - 1:
+        raise UsageError(f"{len(strides)} strides between {count} levels")
     common: dict[str, Literal] = {"spatial_dims": 3, "in_channels": 1, "out_channels": classes}
     if kind == "UNet":
         return NetworkSpec(
@@ -102,9 +115,10 @@ def network_for(
             {
                 **common,
                 "channels": _listed(*features),
-                "strides": _listed(*(count - 1) * [2]),
+                "strides": _listed(*strides),
                 "num_res_units": residual_units,
                 "norm": "INSTANCE",
+                **({} if activation == "PRELU" else {"act": activation}),
             },
         )
     if kind == "DynUNet":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +45,45 @@ class SamplePool:
     """Makes samples by seed and keeps those of the highest seeds.
 
     Training moves through its seeds upwards, so the lowest is the first not needed again.
+
+    Parameters
+    ----------
+    make : callable
+    capacity : int
+        Samples kept.
+    helpers : Executor, optional
+        Makes those that are expected, meanwhile.
     """
 
-    def __init__(self, make: SampleMaker, capacity: int) -> None:
-        self._make, self._capacity = make, capacity
+    def __init__(self, make: SampleMaker, capacity: int, helpers: Executor | None = None) -> None:
+        self._make, self._capacity, self._helpers = make, capacity, helpers
         self._kept: dict[int, Sample] = {}
+        self._begun: dict[int, Future[Sample]] = {}
 
     def __getitem__(self, seed: int) -> Sample:
-        """The sample of a seed, made now if it is not kept."""
-        if seed in self._kept:
-            return self._kept[seed]
-        sample = self._kept[seed] = self._make(seed)
+        """The sample of a seed, made now if it is neither kept nor begun."""
+        if seed not in self._kept:
+            begun = self._begun.pop(seed, None)
+            sample = self._make(seed) if begun is None else begun.result()
+            self._keep(seed, sample)
+            return sample
+        return self._kept[seed]
+
+    def expect(self, seeds: Sequence[int]) -> None:
+        """Begin the samples of these seeds where there is somebody to make them."""
+        if self._helpers is None:
+            return
+        # Also those that no step happens to draw are let go of in their turn.
+        for seed in [seed for seed, begun in self._begun.items() if begun.done()]:
+            self._keep(seed, self._begun.pop(seed).result())
+        for seed in seeds:
+            if seed not in self._kept and seed not in self._begun:
+                self._begun[seed] = self._helpers.submit(self._make, seed)
+
+    def _keep(self, seed: int, sample: Sample) -> None:
+        self._kept[seed] = sample
         if len(self._kept) > self._capacity:
             del self._kept[min(self._kept)]
-        return sample
 
 
 def on_network_grid(

@@ -18,6 +18,8 @@ from medrecon.train.samples import RELATIVE, Sample, SamplePool
 from medrecon.train.state import TrainState
 
 LONGEST_GRADIENT = 5.0
+SAMPLES_AHEAD = 8
+"""Samples begun before a step can draw them: as many as helpers that may work at once."""
 
 
 class Precision(Enum):
@@ -96,6 +98,7 @@ def draw(pool: SamplePool, options: TrainOptions, step: int, number: int) -> Sam
     seeds = options.train_seeds
     newest = min(len(seeds), options.pool // 2 + step // options.renew_every)
     oldest = max(0, newest - options.pool)
+    pool.expect(seeds[max(newest - 1, 0) : newest + SAMPLES_AHEAD])
     sample = pool[seeds[int(rng.integers(oldest, max(newest, 1)))]]
     return draw_patch(sample, patch_grid(options), options.augmentation, rng)
 

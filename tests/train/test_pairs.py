@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medrecon.core import Geometry, Label, LabelMap, Modality, Volume
 from medrecon.errors import GeometryError, NoSeriesError, UsageError
 from medrecon.files import nifti
 from medrecon.models.manifest import IntensityKind
+from medrecon.models.networks import build_network
 from medrecon.train import dataset_labels, find_cases, find_label_maps, read_pair, split_cases
 from medrecon.train.plan import intensity_for, network_for, patch_for, survey
 
@@ -119,3 +121,10 @@ def test_an_unknown_network_is_refused():
         network_for("Transformer", (8, 16), 2)
     with pytest.raises(UsageError, match="at least two"):
         network_for("UNet", (8,), 2)
+    with pytest.raises(UsageError, match="2 strides between 2 levels"):
+        network_for("UNet", (8, 16), 2, strides=(2, 1))
+
+
+def test_a_level_may_look_at_its_grid_twice():
+    network = build_network(network_for("UNet", (4, 4, 8), 3, strides=(2, 1), residual_units=0))
+    assert network(torch.zeros(1, 1, 8, 8, 8)).shape == (1, 3, 8, 8, 8)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gc
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +195,49 @@ def test_the_pool_makes_each_sample_once_while_it_is_kept() -> None:
     for seed in (0, 1, 0, 2, 1, 2):
         pool[seed]
     assert made == [0, 1, 2]
+
+
+def test_samples_that_are_expected_are_the_same_and_made_by_the_helpers() -> None:
+    def make(seed: int) -> Sample:
+        made[seed] = threading.current_thread() is threading.main_thread()
+        return Sample(np.full((1, 1, 1), seed, np.float32), np.zeros((1, 1, 1), np.uint8))
+
+    made: dict[int, bool] = {}
+    with ThreadPoolExecutor(2) as helpers:
+        pool = SamplePool(make, 4, helpers)
+        pool.expect(range(3))
+        shown = [float(pool[seed].image[0, 0, 0]) for seed in (2, 0, 1, 5)]
+    assert shown == [2.0, 0.0, 1.0, 5.0]
+    assert made == {0: False, 1: False, 2: False, 5: True}
+
+
+def test_what_was_expected_and_never_drawn_is_let_go() -> None:
+    gone: list[weakref.ref[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]] = []
+
+    def make(seed: int) -> Sample:
+        sample = Sample(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.uint8))
+        gone.append(weakref.ref(sample.image))
+        return sample
+
+    with ThreadPoolExecutor(1) as helpers:
+        pool = SamplePool(make, 3, helpers)
+        for newest in range(20):
+            pool.expect(range(newest, newest + 2))
+            pool[newest - newest % 2]
+    pool.expect(())
+    gc.collect()
+    assert sum(one() is not None for one in gone) == 3
+
+
+def test_a_sample_that_cannot_be_made_stops_the_run_with_its_own_words() -> None:
+    def make(seed: int) -> Sample:
+        raise UsageError(f"sample {seed} is broken")
+
+    with ThreadPoolExecutor(1) as helpers:
+        pool = SamplePool(make, 3, helpers)
+        pool.expect((7,))
+        with pytest.raises(UsageError, match="sample 7 is broken"):
+            pool[7]
 
 
 def example_sample() -> Sample:
