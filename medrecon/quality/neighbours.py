@@ -18,6 +18,7 @@ import numpy.typing as npt
 from medrecon.core import Mesh
 from medrecon.core.solid import Nearest, Solid
 from medrecon.core.threads import cores
+from medrecon.quality.vicinity import Vicinity
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -79,12 +80,12 @@ def contacts(
     samples : int
         Points on each mesh of a pair.
     """
-    sides = [_Side(mesh) for mesh in meshes if len(mesh.faces)]
-    pairs = [(a, b) for a, b in combinations(sides, 2) if a.is_near(b, reach_mm)]
+    sides = [_Side(mesh, reach_mm) for mesh in meshes if len(mesh.faces)]
+    pairs = [(a, b) for a, b in combinations(sides, 2) if a.is_near(b)]
     with ThreadPoolExecutor(cores()) as pool:
         # First what pairs have in common, so that no two threads make it.
-        list(pool.map(lambda side: side.solid, dict.fromkeys(s for pair in pairs for s in pair)))
-        found = pool.map(lambda pair: _contact(pair[0], pair[1], reach_mm, samples), pairs)
+        list(pool.map(lambda side: side.vicinity, dict.fromkeys(s for pair in pairs for s in pair)))
+        found = pool.map(lambda pair: _contact(pair[0], pair[1], samples), pairs)
         return tuple(x for x in found if x is not None)
 
 
@@ -112,8 +113,8 @@ def contact(a: Mesh, b: Mesh, *, reach_mm: float, samples: int = SAMPLES) -> Con
 class _Side:
     """A mesh, and what is made of it once for all its neighbours."""
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, mesh: Mesh, reach_mm: float) -> None:
+        self.mesh, self.reach_mm = mesh, reach_mm
         self.low_mm, self.high_mm = mesh.bounds_mm
 
     @cached_property
@@ -121,25 +122,31 @@ class _Side:
         return Solid(self.mesh.vertices_mm, self.mesh.faces)
 
     @cached_property
+    def vicinity(self) -> Vicinity:
+        return Vicinity(self.mesh, self.solid, self.reach_mm)
+
+    @cached_property
     def boxes_mm(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Lowest and highest coordinates of each face, (m, 3)."""
         corners = self.mesh.vertices_mm[self.mesh.faces]
         return corners.min(axis=1), corners.max(axis=1)
 
-    def is_near(self, other: _Side, reach_mm: float) -> bool:
-        """Whether the boxes of both come as close as that."""
-        apart = (self.low_mm > other.high_mm + reach_mm) | (other.low_mm > self.high_mm + reach_mm)
+    def is_near(self, other: _Side) -> bool:
+        """Whether the boxes of both come within reach."""
+        reach = self.reach_mm
+        apart = (self.low_mm > other.high_mm + reach) | (other.low_mm > self.high_mm + reach)
         return not bool(apart.any())
 
-    def faces_near(self, other: _Side, reach_mm: float) -> npt.NDArray[np.int64]:
+    def faces_near(self, other: _Side) -> npt.NDArray[np.int64]:
         """Faces of which the box lies within reach of the other's box."""
         low, high = self.boxes_mm
-        apart = (low > other.high_mm + reach_mm) | (high < other.low_mm - reach_mm)
+        reach = self.reach_mm
+        apart = (low > other.high_mm + reach) | (high < other.low_mm - reach)
         return np.flatnonzero(~apart.any(axis=1))
 
 
-def _contact(a: _Side, b: _Side, reach_mm: float, samples: int) -> Contact | None:
-    sides = [_one_side(mine, yours, reach_mm, samples) for mine, yours in ((a, b), (b, a))]
+def _contact(a: _Side, b: _Side, samples: int) -> Contact | None:
+    sides = [_one_side(mine, yours, samples) for mine, yours in ((a, b), (b, a))]
     distance = np.concatenate([d for d, _ in sides])
     if not len(distance):
         return None
@@ -156,17 +163,19 @@ def _contact(a: _Side, b: _Side, reach_mm: float, samples: int) -> Contact | Non
     )
 
 
-def _one_side(mine: _Side, other: _Side, reach_mm: float, samples: int) -> tuple[Floats, float]:
+def _one_side(mine: _Side, other: _Side, samples: int) -> tuple[Floats, float]:
     """Signed distances to the other (inside it negative) where in contact, and the area."""
-    near = mine.faces_near(other, reach_mm)
+    near = mine.faces_near(other)
     if not len(near):
         return np.zeros(0), 0.0
     points, normals, area = _spread(mine.mesh, near, samples)
+    asked = other.vicinity.holds(points)
+    points, normals = points[asked], normals[asked]
     nearest = other.solid.nearest(points)
     distance = nearest.distance_mm
     touching = distance < -_ROUNDING_MM
-    touching |= (distance <= reach_mm) & _faces_it(points, normals, nearest, other.mesh)
-    return distance[touching], area * float(touching.mean())
+    touching |= (distance <= mine.reach_mm) & _faces_it(points, normals, nearest, other.mesh)
+    return distance[touching], area * float(touching.sum()) / samples
 
 
 def _spread(mesh: Mesh, faces: npt.NDArray[np.int64], samples: int) -> tuple[Floats, Floats, float]:

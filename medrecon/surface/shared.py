@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Label, Mesh, SoftField
+from medrecon.core.threads import in_order
 from medrecon.errors import GeometryError
 from medrecon.surface.cell_cases import EDGES
 from medrecon.surface.cell_templates import FIRST_FACE, FIRST_INNER, Template, template
@@ -25,8 +26,8 @@ from medrecon.surface.grid_places import square_up_caps, to_lps, wound_outward
 Ints = npt.NDArray[np.int64]
 Winners = npt.NDArray[np.int16]
 
-_PLANES = 32
-"""Planes of cells looked at in one go: what they need in between stays small."""
+_SLAB = 8_000_000
+"""Cells looked at in one go, in whole planes: what they need in between stays small."""
 
 _BITS = np.array([[n & 1, n >> 1 & 1, n >> 2] for n in range(8)])
 
@@ -120,19 +121,27 @@ def winners_of(
 
 
 def _all_faces(winners: Winners) -> _Faces:
+    planes = max(1, _SLAB // (winners.shape[0] * winners.shape[1]))
+    slabs = range(0, winners.shape[2] - 1, planes)
     parts = [_Faces(np.zeros((0, 3), np.int64), *np.zeros((2, 0), np.int64))]
-    for first in range(0, winners.shape[2] - 1, _PLANES):
-        cells = _mixed_cells(winners, first, min(first + _PLANES, winners.shape[2] - 1))
-        labels = winners[tuple((cells[:, None, :] + _BITS).transpose(2, 0, 1))]
-        ranks, present = _ranked(labels)
-        for pattern, of in _by_pattern(ranks):
-            parts.append(_faces(template(pattern), cells[of], present[of], winners.shape))
+    for found in in_order(lambda first: _faces_of_slab(winners, first, planes), slabs):
+        parts += found
     return _Faces(
         np.concatenate([p.keys for p in parts]),
         np.concatenate([p.inside for p in parts]),
         np.concatenate([p.outside for p in parts]),
         tuple(one for p in parts for one in p.inner),
     )
+
+
+def _faces_of_slab(winners: Winners, first: int, planes: int) -> list[_Faces]:
+    cells = _mixed_cells(winners, first, min(first + planes, winners.shape[2] - 1))
+    labels = winners[tuple((cells[:, None, :] + _BITS).transpose(2, 0, 1))]
+    ranks, present = _ranked(labels)
+    return [
+        _faces(template(pattern), cells[of], present[of], winners.shape)
+        for pattern, of in _by_pattern(ranks)
+    ]
 
 
 def _mixed_cells(winners: Winners, first: int, stop: int) -> Ints:
