@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
@@ -25,6 +26,7 @@ from medrecon.models.store import InstalledModel, find, load_weights
 from medrecon.options import LoadOptions
 from medrecon.quality.overlap import dice
 from medrecon.recorder import Recorder, silent
+from medrecon.segmentation.flips import Flip, Flipped
 from medrecon.segmentation.head_check import require_head
 from medrecon.segmentation.refine import refine
 from medrecon.segmentation.tissues import TissueSegmenter
@@ -70,14 +72,10 @@ def synthetic(
     for n in range(contrasts):
         made = synthesise([template], HEAD_SPACING_MM, HEAD_SYNTHESIS, (seed, n))
         sample = Sample(normalise(made.image, intensity), made.target)
-        found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
+        found = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
         scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
         rows.append({x: s for x, s in scores.items() if s is not None})
     return rows
-
-
-def network_device(network):
-    return next(network.parameters()).device
 
 
 def report(name: str, rows: list[dict[str, float]]) -> None:
@@ -114,7 +112,7 @@ def craniectomy(network, intensity: Intensity, template: Template, contrasts: in
         if not hole.any():
             continue
         sample = Sample(normalise(open_.image, intensity), open_.target)
-        found = logits_of(network, sample, head_recipe(), network_device(network)).argmax(axis=0)
+        found = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
         shares.append(float((found[hole] == CHANNEL["skull"]).mean()))
     mean = np.mean(shares)
     print(f"craniectomy of 60 mm: {mean:.0%} of the hole called skull ({len(shares)} images)")
@@ -196,9 +194,12 @@ def main() -> None:
     parser.add_argument("--contrasts", type=int, default=20)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--skip-real", action="store_true")
+    parser.add_argument("--tta", action="store_true", help="mean with the mirror image")
     given = parser.parse_args()
     data, model = Path(os.environ["MEDRECON_DATA"]), find(given.model)
     network = build_network(model.manifest.network, load_weights(model))
+    if given.tta:
+        network = Flipped(network, (Flip((0,)),))
     print(f"{'held-out map':28}", *(f"{x:>14}" for x in HEAD_LABELS), "  mean (worst) Dice")
     for number in (19, 20):
         path = data / "labelmaps_head" / f"training_seg_{number}.nii.gz"

@@ -57,6 +57,8 @@ def manifest_of(options: TrainOptions, file: WeightsFile, dice: Mapping[str, flo
         licences=options.licences,
         training=options.training,
         body_parts=options.body_parts,
+        # Trained on mirror images too, it may be asked about them (`--tta`).
+        mirror_axes=options.augmentation.mirror,
         figures={f"dice_{name}": round(value, 4) for name, value in dice.items()},
     )
 

@@ -30,6 +30,15 @@ def short(steps: int = 6) -> Schedule:
     return Schedule(steps, warmup=2, validate_every=3, save_every=2)
 
 
+def test_what_was_trained_on_mirror_images_may_be_asked_about_them(tmp_path: Path) -> None:
+    options = replace(toy_options(), schedule=short())
+    sided = train(toy_samples(), options, output=tmp_path / "sided")
+    mirrored = replace(options, augmentation=replace(options.augmentation, mirror=(0,)))
+    free = train(toy_samples(), mirrored, output=tmp_path / "free")
+    assert sided.manifest.mirror_axes == ()
+    assert find(tmp_path / "free", []).manifest.mirror_axes == free.manifest.mirror_axes == (0,)
+
+
 def test_a_toy_is_learnt_and_left_is_told_from_right(tmp_path: Path) -> None:
     options = toy_options(150)
     model = train(toy_samples(), options, output=tmp_path)
