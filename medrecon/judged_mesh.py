@@ -48,7 +48,10 @@ def mesh_field(
         full = surface_for_target(fine, raw, options.target_faces)
         full, smoothed = _smoothed(full, fine, options)
         simple = simplify(
-            full, tolerance_mm=options.tolerance_mm, target_faces=options.target_faces
+            full,
+            tolerance_mm=options.tolerance_mm,
+            target_faces=options.target_faces,
+            tree=reference.result().tree if full is raw else None,
         )
         save_stl(simple, path)
         mesh = Mesh(*read_stl(path), field.label)

@@ -21,7 +21,13 @@ _PASSES = 3
 _NEAR = 1.01
 
 
-def simplify(mesh: Mesh, *, tolerance_mm: float = 0.1, target_faces: int | None = None) -> Mesh:
+def simplify(
+    mesh: Mesh,
+    *,
+    tolerance_mm: float = 0.1,
+    target_faces: int | None = None,
+    tree: BoxTree | None = None,
+) -> Mesh:
     """The mesh with fewer triangles, closed and two-manifold as before, also in a file.
 
     Parameters
@@ -35,6 +41,8 @@ def simplify(mesh: Mesh, *, tolerance_mm: float = 0.1, target_faces: int | None 
         Reduce to about this many triangles instead, whatever the deviation. Pieces
         that cannot be reduced any further stay as they are, so that the result can
         have more: nothing is ever dropped.
+    tree : BoxTree or None
+        Of the mesh's triangles, if it is there already.
 
     Returns
     -------
@@ -65,7 +73,7 @@ def simplify(mesh: Mesh, *, tolerance_mm: float = 0.1, target_faces: int | None 
     elif tolerance_mm == 0 or not len(faces):
         return mesh
     else:
-        partition = _within(vertices, faces, tolerance_mm)
+        partition = _within(mesh, tolerance_mm, tree or BoxTree.of(vertices, faces))
     return Mesh(*compact(partition.place_mm, partition.quotient(faces)), mesh.label)
 
 
@@ -99,8 +107,8 @@ def _again(places: Vertices, faces: Faces, target: int) -> Partition:
     return Partition(group, place)
 
 
-def _within(vertices: Vertices, faces: Faces, tolerance_mm: float) -> Partition:
-    full = BoxTree.of(vertices, faces)
+def _within(mesh: Mesh, tolerance_mm: float, full: BoxTree) -> Partition:
+    vertices, faces = mesh.vertices_mm, mesh.faces
     before = collapse_within(vertices, faces, tolerance_mm, full)
     partition = settle(before, vertices, faces)
     while True:
