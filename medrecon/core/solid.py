@@ -45,6 +45,11 @@ class Solid:
         At least one; closed, consistently wound, outward. No two vertices at one place
         where surfaces touch, and no faces without an area around a vertex.
 
+    Raises
+    ------
+    ValueError
+        If there is no face.
+
     References
     ----------
     Bærentzen J. A., Aanæs H. Signed distance computation using the angle weighted
@@ -53,6 +58,8 @@ class Solid:
     """
 
     def __init__(self, vertices_mm: npt.NDArray[Any], faces: npt.NDArray[Any]) -> None:
+        if not len(faces):
+            raise ValueError("a surface without triangles has no inside")
         self._vertices = frozen(vertices_mm, np.float32)
         self._faces = frozen(faces, np.int32)
         self._tree = BoxTree.of(self._vertices, self._faces)

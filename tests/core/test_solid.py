@@ -119,3 +119,8 @@ def test_distances_are_vtks(shift):
 
 def test_no_points_have_no_distances():
     assert Solid(CORNERS, SIDES).distance_mm(np.zeros((0, 3))).shape == (0,)
+
+
+def test_nothing_has_no_inside():
+    with pytest.raises(ValueError, match="without triangles"):
+        Solid(CORNERS, SIDES[:0])
