@@ -11,7 +11,7 @@ import torch
 from model_folders import SMALL, example, make_model
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume, label
-from medrecon.errors import ModelMissingError, UsageError
+from medrecon.errors import ModelMissingError, ModelUntrustedError, UsageError
 from medrecon.models import (
     InstalledModel,
     IntendedUse,
@@ -126,6 +126,25 @@ def test_auto_leaves_a_label_to_the_hu_engine_in_a_ct_only(folder: Path) -> None
     assert "liver" not in names(CT, auto)
     assert "liver" in names(CT, replace(auto, models=("organs",)))
     assert "liver" in names(Acquisition(Modality.MR, body_part="ABDOMEN"), auto)
+
+
+def test_a_ct_in_which_auto_model_sees_no_head_keeps_its_tissues_and_an_mr_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model(folder, "head")
+
+    def no_head(*_: object) -> None:
+        raise ModelUntrustedError("the image shows no head")
+
+    monkeypatch.setattr(unet, "require_head", no_head)
+    log, auto = Recorder(), SegmentOptions(device="cpu")
+    assert run_networks(volume(), auto, log) == []
+    assert log.provenance.warnings == ("nothing of the network is kept: the image shows no head",)
+    with pytest.raises(ModelUntrustedError):
+        run_networks(volume(), replace(auto, models=("head",)), Recorder())
+    mr = volume(Acquisition(Modality.MR, body_part="ABDOMEN"))
+    with pytest.raises(ModelUntrustedError):
+        run_networks(mr, auto, Recorder())
 
 
 def test_in_a_ct_auto_takes_a_head_models_soft_labels_and_leaves_its_skull_to_the_hu_engine(
