@@ -17,7 +17,6 @@ from medrecon.quality.gate import verdict
 from medrecon.quality.neighbours import Contact, contacts
 from medrecon.quality.observed import Observed
 from medrecon.quality.volume import field_volume_ml
-from medrecon.surface.coarsen import surface_for_target
 from medrecon.surface.simplify import simplify
 from medrecon.surface.touching import Surfaces
 from medrecon.surface.validity import judge
@@ -45,8 +44,7 @@ def mesh_field(
         # The second core measures the whole surface while this one makes less of it.
         reference = meanwhile.submit(FullSurface.of, raw)
         volume = meanwhile.submit(field_volume_ml, fine)
-        full = surface_for_target(fine, raw, options.target_faces)
-        full, smoothed = _smoothed(full, fine, options)
+        full, smoothed = _smoothed(raw, fine, options)
         simple = simplify(
             full,
             tolerance_mm=options.tolerance_mm,

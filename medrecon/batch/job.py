@@ -30,7 +30,6 @@ ROAD = (
     "medrecon.resampling",
     "medrecon.segmentation.refine",
     "medrecon.segmentation.tissues",
-    "medrecon.surface.coarsen",
     "medrecon.surface.upsample",
 )
 NETWORKS = ("medrecon.segmentation.unet",)

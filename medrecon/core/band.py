@@ -12,8 +12,8 @@ from medrecon.core.compiled import frozen
 from medrecon.core.field import SoftField
 
 REACH_VOXELS = band_loops.REACH_VOXELS
-"""The finest surfaces read a field two voxels from a sign change (cubic interpolation),
-coarsened ones three; four leaves room."""
+"""The finest surfaces read a field two voxels from a sign change (cubic interpolation);
+four leaves room."""
 
 
 def flattened(field: SoftField) -> SoftField:

@@ -1,6 +1,8 @@
 """Compiled loops of `collapse`: edges contracted in the order of their quadric error.
 
-Run by run of faces, each up to a level before the level rises (`halfedge_loops`).
+Run by run of faces, each up to a level before the level rises (`halfedge_loops`). Parts
+of a large mesh can be worked off at once: a vertex whose faces lie in one part alone, and
+all its faces' data, are only ever touched by that part.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import numpy.typing as npt
 from medrecon.core.compiled import compiled, inlined
 from medrecon.surface.halfedge_loops import (
     BUCKETS,
+    RUN_BITS,
+    WAITING,
     Edges,
     following,
     opposites,
@@ -26,8 +30,6 @@ from medrecon.surface.nearness_loops import Full, Points, hold_points, points_of
 
 Array = npt.NDArray[Any]
 
-_RISE = 8
-"""Buckets by which the level rises: one octave of squared error."""
 _MOST = 64
 """Faces around an edge at most."""
 _PULL = 1e-4
@@ -47,16 +49,10 @@ class Vertices(NamedTuple):
 
 
 @compiled
-def contract(
-    vertices: Array,
-    faces: Array,
-    centre: Array,
-    target: int,
-    tolerance: float,
-    tree: Array,
-    box: Array,
-) -> tuple[Array, Array, int]:
-    """Contract edges until so many faces are left, or while all vertices stay near.
+def begun(
+    vertices: Array, faces: Array, centre: Array, bounded: bool
+) -> tuple[Edges, Vertices, Points, int]:
+    """Half-edges with an empty queue, quadrics, and the points that have to stay near.
 
     Parameters
     ----------
@@ -64,48 +60,72 @@ def contract(
     faces : ndarray of int32, shape (m, 3)
     centre : ndarray of float64, shape (3,)
         Taken off for the sake of digits; float32 numbers, so that nothing is lost.
-    target : int
-    tolerance : float
-        No vertex given ends further from the faces left, and no vertex or middle of
-        these from the faces given; 0 for no such bound.
-    tree, box
-        Corners and boxes of a `BoxTree` of the faces; empty where there is no bound.
+    bounded : bool
+        Whether points have to stay near at all.
 
     Returns
     -------
-    group : ndarray of int32, shape (n,)
-        The vertex that each vertex ended in.
-    place : ndarray of float32, shape (n, 3)
+    edges, mesh, points
     faults : int
-        Half-edges without exactly one opposite; nothing is contracted if there are any.
+        Half-edges without exactly one opposite: nothing may be contracted if there are any.
     """
-    group = np.arange(len(vertices)).astype(np.int32)
     corner = faces.copy().reshape(-1)
     opposite, faults = opposites(corner, len(vertices))
-    if faults:
-        return group, vertices.copy(), faults
-    edges = queue_of(corner, opposite)
     mesh = _quadrics(vertices, corner, centre)
-    points = points_of(mesh.place, corner, tolerance > 0)
-    best = np.empty(3, np.float64)
+    return queue_of(corner, opposite), mesh, points_of(mesh.place, corner, bounded), faults
+
+
+@compiled
+def between_parts(corner: Array, count: int, part_of_run: Array) -> Array:
+    """Vertices that have half-edges of their faces in several parts; bool, shape (count,)."""
+    between = np.zeros(count, np.bool_)
+    seen = np.full(count, -1, np.int16)
     for h in range(len(corner)):
-        if h < opposite[h]:
+        part = part_of_run[h >> RUN_BITS]
+        for v in (corner[h], corner[following(h)], corner[preceding(h)]):
+            if seen[v] < 0:
+                seen[v] = part
+            elif seen[v] != part:
+                between[v] = True
+    return between
+
+
+@compiled
+def weigh(edges: Edges, mesh: Vertices, tolerance: float, first: int, stop: int) -> None:
+    """Queue the edges of these runs."""
+    best = np.empty(3, np.float64)
+    for h in range(first << RUN_BITS, min(stop << RUN_BITS, len(edges.corner))):
+        if h < edges.opposite[h]:
             _weigh(h, edges, mesh, tolerance, best)
-    guess = np.zeros(len(points.head), np.int32)
-    full = Full(tree, box, guess, centre, np.empty(128, np.int64), np.empty(128, np.float64))
-    _work_off(edges, mesh, points, full, group, target, tolerance)
+
+
+@compiled
+def weigh_waiting(edges: Edges, mesh: Vertices, tolerance: float) -> None:
+    """Queue the edges again that waited because they are another part's neighbours."""
+    best = np.empty(3, np.float64)
+    for run in range(len(edges.head)):
+        h = edges.head[run, WAITING]
+        while h >= 0:
+            take_out(h, edges)
+            _weigh(h, edges, mesh, tolerance, best)
+            h = edges.head[run, WAITING]
+
+
+@compiled
+def ended(group: Array, vertices: Array, place: Array, centre: Array) -> Array:
+    """(n, 3) float32 places; `group` is led to its ends, the vertices that are left."""
     for v in range(len(group)):
         end = group[v]
         while group[end] != end:
             group[end] = group[group[end]]
             end = group[end]
         group[v] = end
-    place = vertices.copy()
+    left = vertices.copy()
     for v in range(len(group)):
         if group[v] == v:
             for axis in range(3):
-                place[v, axis] = np.float32(mesh.place[v, axis] + centre[axis])
-    return group, place, 0
+                left[v, axis] = np.float32(place[v, axis] + centre[axis])
+    return left
 
 
 @compiled
@@ -202,51 +222,77 @@ def _optimum(a: int, b: int, mesh: Vertices, best: Array) -> tuple[float, float]
 
 
 @compiled
-def _work_off(
+def work_off(
     edges: Edges,
     mesh: Vertices,
     points: Points,
     full: Full,
     group: Array,
-    target: int,
-    tolerance: float,
-) -> None:
-    """Run by run, level by level, until the target is met or the queue is empty."""
+    between: Array,
+    runs: tuple[int, int],
+    limits: tuple[int, int, float],
+    alone: bool,
+) -> int:
+    """Contract the edges of some runs up to a level; how many.
+
+    Parameters
+    ----------
+    group : ndarray of int32, shape (n,)
+        The vertex that each vertex was joined to, or itself.
+    between : ndarray of bool, shape (n,)
+        Vertices of several parts.
+    runs : tuple of int
+        The first and the one after the last.
+    limits : (int, int, float)
+        The bucket that is not reached, contractions at most, and the distance up to
+        which points stay near (0 for no such bound).
+    alone : bool
+        Whether no other part is at work: else edges beside a vertex of several parts
+        are left waiting.
+    """
+    ceiling, most, tolerance = limits
+    corner, opposite = edges.corner, edges.opposite
     best = np.empty(3, np.float64)
     ring = np.empty(_MOST, np.int32)
     moved = np.empty((65536, 2), np.int32)
-    left = len(edges.corner) // 3
-    for level in range(_RISE, BUCKETS + 1, _RISE):
-        for run in range(len(edges.head)):
-            bucket = 0
-            while bucket < level and left > target:
-                h = edges.head[run, bucket]
-                if h < 0:
-                    bucket += 1
+    done = 0
+    for run in range(runs[0], runs[1]):
+        bucket = 0
+        while bucket < ceiling and done < most:
+            h = edges.head[run, bucket]
+            if h < 0:
+                bucket += 1
+                continue
+            take_out(h, edges)
+            o = opposite[h]
+            a, b = corner[h], corner[o]
+            across, beyond = corner[preceding(h)], corner[preceding(o)]
+            if not alone and (between[a] or between[b] or between[across] or between[beyond]):
+                put_in(h, WAITING, edges)
+                continue
+            size, split = ring_of(h, edges, mesh.mark, ring)
+            if size == 0:
+                continue
+            _optimum(a, b, mesh, best)
+            for axis in range(3):
+                # Where the file will have it.
+                at = np.float64(np.float32(best[axis] + full.centre[axis]))
+                best[axis] = at - full.centre[axis]
+            if not _keeps_shape(corner, mesh.place, ring[:size], best):
+                continue
+            if tolerance > 0:
+                limit = tolerance * tolerance
+                if not stay_near(corner, mesh.place, full, ring[:size], best, limit):
                     continue
-                take_out(h, edges)
-                size, split = ring_of(h, edges, mesh.mark, ring)
-                if size == 0:
+                if not hold_points(h, edges, mesh.place, points, ring[:size], best, limit, moved):
                     continue
-                _optimum(edges.corner[h], edges.corner[following(h)], mesh, best)
-                for axis in range(3):
-                    # Where the file will have it.
-                    at = np.float64(np.float32(best[axis] + full.centre[axis]))
-                    best[axis] = at - full.centre[axis]
-                if not _keeps_shape(edges.corner, mesh.place, ring[:size], best):
-                    continue
-                if tolerance > 0:
-                    limit = tolerance * tolerance
-                    if not stay_near(edges.corner, mesh.place, full, ring[:size], best, limit):
-                        continue
-                    if not hold_points(
-                        h, edges, mesh.place, points, ring[:size], best, limit, moved
-                    ):
-                        continue
-                _join(h, edges, mesh, group, ring[:size], split, best)
-                left -= 2
-                for n in range(size):
-                    bucket = min(bucket, _weigh(ring[n], edges, mesh, tolerance, best))
+            _join(h, edges, mesh, group, ring[:size], split, best)
+            if between[b]:
+                between[a] = True
+            done += 1
+            for n in range(size):
+                bucket = min(bucket, _weigh(ring[n], edges, mesh, tolerance, best))
+    return done
 
 
 @inlined

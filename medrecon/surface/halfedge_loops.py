@@ -21,7 +21,9 @@ Array = npt.NDArray[Any]
 
 BUCKETS = 512
 """Eight for each octave from 1e-15 on: up to 1e4 mm⁴, more than any edge asks for."""
-_RUN_BITS = 13
+WAITING = BUCKETS
+"""One more bucket: edges whose turn has come and who are another's neighbours."""
+RUN_BITS = 13
 """Half-edges in a run, as a power of two: what belongs to them fits in a megabyte."""
 
 
@@ -84,12 +86,12 @@ def preceding(h: int) -> int:
 @compiled
 def queue_of(corner: Array, opposite: Array) -> Edges:
     """Half-edges with an empty queue."""
-    runs = (len(corner) >> _RUN_BITS) + 1
+    runs = (len(corner) >> RUN_BITS) + 1
     return Edges(
         corner,
         opposite,
-        np.full((runs, BUCKETS), -1, np.int32),
-        np.full((runs, BUCKETS), -1, np.int32),
+        np.full((runs, BUCKETS + 1), -1, np.int32),
+        np.full((runs, BUCKETS + 1), -1, np.int32),
         np.empty(len(corner), np.int32),
         np.empty(len(corner), np.int32),
         np.full(len(corner), -1, np.int16),
@@ -100,7 +102,7 @@ def queue_of(corner: Array, opposite: Array) -> Edges:
 def put_in(h: int, bucket: int, edges: Edges) -> None:
     """Add an edge to the end of a bucket."""
     name = min(h, edges.opposite[h])
-    run = name >> _RUN_BITS
+    run = name >> RUN_BITS
     last = edges.tail[run, bucket]
     edges.after[name], edges.before[name], edges.bucket[name] = -1, last, bucket
     if last >= 0:
@@ -117,7 +119,7 @@ def take_out(h: int, edges: Edges) -> None:
     bucket = edges.bucket[name]
     if bucket < 0:
         return
-    run = name >> _RUN_BITS
+    run = name >> RUN_BITS
     after, before = edges.after[name], edges.before[name]
     if before >= 0:
         edges.after[before] = after

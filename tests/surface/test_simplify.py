@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from solids import blobs, box, field_of, grid, shell, sphere
 
-from medrecon.core import Mesh
+from medrecon.core import Mesh, threads
 from medrecon.core.nearest import distance_to_surface
 from medrecon.core.weld import weld
 from medrecon.errors import UsageError
+from medrecon.surface import collapse
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.simplify import simplify
 from medrecon.surface.validity import judge
@@ -94,6 +95,39 @@ def test_the_same_mesh_gives_the_same_bytes():
     one, two = simplify(mesh), simplify(mesh)
     assert one.vertices_mm.tobytes() == two.vertices_mm.tobytes()
     assert one.faces.tobytes() == two.faces.tobytes()
+
+
+@pytest.mark.parametrize("how", [{"target_faces": 8000}, {"tolerance_mm": 0.1}])
+def test_in_parts_as_in_one_and_on_one_core_as_on_several(how, monkeypatch):
+    mesh = extract_surface(blobs((40, 36, 44), 3))
+    whole = simplify(mesh, **how)
+    # A tenth of what makes parts of a mesh in earnest; a run holds 2,731 faces.
+    monkeypatch.setattr(collapse, "_LEAST", 5_000)
+    monkeypatch.setattr(collapse, "_FEW", 0.5)
+    assert len(collapse._parts_of(mesh.faces.reshape(-1), len(mesh.vertices_mm), 9)[0]) == 2
+    parted = simplify(mesh, **how)
+    assert judge(reread(parted)).valid
+    assert judge(parted).components == judge(mesh).components
+    assert len(parted.faces) == pytest.approx(len(whole.faces), rel=0.03)
+    away = [distance_to_surface(mesh.vertices_mm, m.vertices_mm, m.faces) for m in (whole, parted)]
+    assert away[1].mean() == pytest.approx(away[0].mean(), rel=0.1)
+    if "tolerance_mm" in how:
+        assert away[1].max() <= how["tolerance_mm"] * (1 + 1e-6)
+    monkeypatch.setattr(threads, "cores", lambda: 1)
+    alone = simplify(mesh, **how)
+    assert alone.vertices_mm.tobytes() == parted.vertices_mm.tobytes()
+    assert alone.faces.tobytes() == parted.faces.tobytes()
+
+
+def test_far_fewer_triangles_are_reached_step_by_step_and_no_piece_is_lost():
+    mesh = extract_surface(blobs((40, 36, 44), 3))
+    before = judge(mesh)
+    for share in (0.05, 0.02):
+        simple = simplify(mesh, target_faces=int(share * len(mesh.faces)))
+        after = judge(reread(simple))
+        assert after.valid
+        assert (after.components, after.cavities) == (before.components, before.cavities)
+        assert len(simple.faces) < 0.12 * len(mesh.faces)
 
 
 def test_a_mesh_that_is_no_solid_is_refused():
