@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial import cKDTree
 
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
@@ -53,6 +54,9 @@ COLOURS = np.array(
     ]
 )
 
+SEEN = 1.0
+"""Contrast over noise from which ventricles are taken to stand out."""
+
 # Scans of trunks and legs: none shows a head.
 NO_HEADS = (
     ("totalseg_examples/example_ct.nii.gz", Modality.CT),
@@ -75,7 +79,19 @@ def synthetic(
         found = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
         scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
         rows.append({x: s for x, s in scores.items() if s is not None})
+        rows[-1]["contrast"] = contrast_of(sample, CHANNEL["ventricles"])
     return rows
+
+
+def contrast_of(sample: Sample, channel: int) -> float:
+    """Difference of the means on both sides of a label's border, in noise: under 2 it is unseen."""
+    mask = sample.target == channel
+    inside = mask & ~binary_erosion(mask)
+    outside = binary_dilation(mask, iterations=2) & ~binary_dilation(mask)
+    if not (inside.any() and outside.any()):
+        return 0.0
+    one, other = sample.image[inside], sample.image[outside]
+    return float(abs(one.mean() - other.mean()) / np.sqrt((one.var() + other.var()) / 2 + 1e-12))
 
 
 def report(name: str, rows: list[dict[str, float]]) -> None:
@@ -84,6 +100,11 @@ def report(name: str, rows: list[dict[str, float]]) -> None:
         values = [row[label] for row in rows if label in row]
         cells.append(f"{np.mean(values):.3f} ({np.min(values):.2f})" if values else "-")
     print(f"{name:28}", *(f"{c:>14}" for c in cells))
+    seen = [r["ventricles"] for r in rows if "ventricles" in r and r["contrast"] >= SEEN]
+    unseen = [r["ventricles"] for r in rows if "ventricles" in r and r["contrast"] < SEEN]
+    for words, some in (("stand out", seen), ("do not", unseen)):
+        if some:
+            print(f"  ventricles where they {words} ({len(some)} images): {np.mean(some):.3f}")
 
 
 def with_hole(template: Template) -> Template:

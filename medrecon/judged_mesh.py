@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medrecon.core import Mesh, SoftField
+from medrecon.core.threads import second_thread
 from medrecon.files.stl import read_stl, save_stl
 from medrecon.options import MeshOptions
 from medrecon.outputs.part import Part
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from medrecon.surface.smooth import SmoothingEffect
 
 
-SMALL_VOXELS = 2_000_000
-"""Blocks up to this size are meshed side by side: each needs a hundred megabytes at most."""
+SMALL_VOXELS = 500_000
+"""Blocks up to this size are meshed side by side: on finer voxels they need 100 MB each."""
 
 
 def by_size(fields: Sequence[SoftField]) -> tuple[list[SoftField], list[SoftField]]:
@@ -40,7 +40,7 @@ def mesh_field(
 ) -> Part:
     """Field to surface to file, and back: what is judged is what the file holds."""
     fine, raw = surfaces.of(field)
-    with ThreadPoolExecutor(1) as meanwhile:
+    with second_thread() as meanwhile:
         # The second core measures the whole surface while this one makes less of it.
         reference = meanwhile.submit(FullSurface.of, raw)
         volume = meanwhile.submit(field_volume_ml, fine)

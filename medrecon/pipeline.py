@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from medrecon.core import (
     SoftField,
     Volume,
 )
-from medrecon.core.threads import in_order
+from medrecon.core.threads import in_order, second_thread
 from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
@@ -103,7 +102,7 @@ def reconstruct(
         OutputFolder(
             output, overwrite=options.output.overwrite, resume=options.output.resume
         ) as folder,
-        ThreadPoolExecutor(1) as meanwhile,
+        second_thread() as meanwhile,
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
@@ -146,7 +145,7 @@ def segment_study(
     log = Recorder(progress)
     with (
         OutputFolder(output, overwrite=options.output.overwrite) as folder,
-        ThreadPoolExecutor(1) as meanwhile,
+        second_thread() as meanwhile,
     ):
         volume = load_volume(path, options.load, log)
         folder.require_space(volume.array.size * BYTES_PER_VOXEL)
@@ -225,7 +224,7 @@ def segment_volume(
     DamagedInputError
         If nothing was found at all.
     """
-    with ThreadPoolExecutor(1) as meanwhile:
+    with second_thread() as meanwhile:
         image = meanwhile.submit(image_json, volume)
         found = find_structures(volume, options, log, channels)
         refined = place_boundaries(found, volume, options, log)
@@ -274,14 +273,15 @@ def mesh_structures(
         observed = segmented.observed.get(field.label.name, Observed())
         done = finished.part(field, observed, options) if finished else None
         path = meshes / f"{field.label.name}.stl"
-        return done or mesh_field(field, observed, options, path, surfaces)
+        part = done or mesh_field(field, observed, options, path, surfaces)
+        if finished:
+            finished.keep_part(part, options)
+        return part
 
     parts: dict[str, Part] = {}
     with log.stage("surfaces") as stage:
         large, small = by_size(segmented.fields)
         for part in chain(map(judged, large), in_order(judged, small)):
-            if finished:
-                finished.keep_part(part, options)
             parts[part.label.name] = part
             stage(len(parts) / len(segmented.fields))
         stage.note(triangles={p.label.name: len(p.mesh.faces) for p in parts.values()})

@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -74,3 +75,15 @@ def in_order(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterat
     """
     with ThreadPoolExecutor(cores()) as pool:
         yield from pool.map(work, items)
+
+
+@contextmanager
+def second_thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread for what can be done meanwhile; an error drops what it has not begun."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -34,14 +34,17 @@ def foot(bb: float, bc: float, cc: float, pb: float, pc: float) -> tuple[float, 
     if rc >= 0 and rb <= rc:
         return 0.0, 1.0
     w = pb * qc - qb * pc
-    if w <= 0 and pb >= 0 and qb <= 0:
+    if bb > 0 and w <= 0 and pb >= 0 and qb <= 0:
         return pb / bb, 0.0
     v = rb * pc - pb * rc
-    if v <= 0 and pc >= 0 and rc <= 0:
+    if cc > 0 and v <= 0 and pc >= 0 and rc <= 0:
         return 0.0, pc / cc
     u = qb * rc - rb * qc
     if u <= 0 and qc >= qb and rb >= rc:
-        t = (qc - qb) / ((qc - qb) + (rb - rc))
+        length = (qc - qb) + (rb - rc)
+        t = (qc - qb) / length if length > 0 else 0.0
         return 1.0 - t, t
     total = u + v + w
+    if not total > 0:
+        return 0.0, 0.0
     return v / total, w / total

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +50,11 @@ class Contact:
     area_mm2 : float
         Area of contact: mean of what was found from both sides.
     gap_mean_mm, gap_p95_mm, gap_max_mm : float
-        Over the whole contact; where they overlap the gap is 0.
+        Over the whole contact; where they overlap the gap is 0. The maximum also over all
+        vertices.
     overlap_mean_mm, overlap_p95_mm, overlap_max_mm : float
-        Depth of one in the other, over the whole contact; where there is a gap it is 0.
+        Depth of one in the other, over the whole contact; where there is a gap it is 0. The
+        maximum also over all vertices.
     """
 
     names: tuple[str, str]
@@ -147,35 +150,65 @@ class _Side:
 
 def _contact(a: _Side, b: _Side, samples: int) -> Contact | None:
     sides = [_one_side(mine, yours, samples) for mine, yours in ((a, b), (b, a))]
-    distance = np.concatenate([d for d, _ in sides])
-    if not len(distance):
+    distance = np.concatenate([side.distance_mm for side in sides])
+    corners = np.concatenate([side.corners_mm for side in sides])
+    if not len(distance) + len(corners):
         return None
-    gap, overlap = np.maximum(distance, 0), np.maximum(-distance, 0)
+    # A peak or a touch smaller than a sample's share is known by its corners alone.
+    all_of_it = np.concatenate([distance, corners])
+    even = distance if len(distance) else corners
+    gap, overlap = np.maximum(even, 0), np.maximum(-even, 0)
     return Contact(
         names=(a.mesh.label.name, b.mesh.label.name),
-        area_mm2=float(np.mean([area for _, area in sides])),
+        area_mm2=float(np.mean([side.area_mm2 for side in sides])),
         gap_mean_mm=float(gap.mean()),
         gap_p95_mm=float(np.percentile(gap, 95)),
-        gap_max_mm=float(gap.max()),
+        gap_max_mm=max(0.0, float(all_of_it.max())),
         overlap_mean_mm=float(overlap.mean()),
         overlap_p95_mm=float(np.percentile(overlap, 95)),
-        overlap_max_mm=float(overlap.max()),
+        overlap_max_mm=max(0.0, float(-all_of_it.min())),
     )
 
 
-def _one_side(mine: _Side, other: _Side, samples: int) -> tuple[Floats, float]:
-    """Signed distances to the other (inside it negative) where in contact, and the area."""
+class _Touch(NamedTuple):
+    """Signed distances to the other where in contact (inside it negative), and the area.
+
+    `distance_mm` of points spread evenly, `corners_mm` of the faces' corners.
+    """
+
+    distance_mm: Floats
+    corners_mm: Floats
+    area_mm2: float
+
+
+def _one_side(mine: _Side, other: _Side, samples: int) -> _Touch:
     near = mine.faces_near(other)
     if not len(near):
-        return np.zeros(0), 0.0
+        return _Touch(np.zeros(0), np.zeros(0), 0.0)
     points, normals, area = _spread(mine.mesh, near, samples)
-    asked = other.vicinity.holds(points)
-    points, normals = points[asked], normals[asked]
-    nearest = other.solid.nearest(points)
+    distance = _in_contact(points, normals, mine, other)
+    corners = _in_contact(*_corners(mine.mesh, near), mine, other)
+    return _Touch(distance, corners, area * len(distance) / samples)
+
+
+def _in_contact(points_mm: Floats, normals: Floats, mine: _Side, other: _Side) -> Floats:
+    """Signed distances to the other of those points that are in contact with it."""
+    asked = other.vicinity.holds(points_mm)
+    points_mm, normals = points_mm[asked], normals[asked]
+    nearest = other.solid.nearest(points_mm)
     distance = nearest.distance_mm
     touching = distance < -_ROUNDING_MM
-    touching |= (distance <= mine.reach_mm) & _faces_it(points, normals, nearest, other.mesh)
-    return distance[touching], area * float(touching.sum()) / samples
+    touching |= (distance <= mine.reach_mm) & _faces_it(points_mm, normals, nearest, other.mesh)
+    return distance[touching]
+
+
+def _corners(mesh: Mesh, faces: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Vertices of some faces, and of each the unit normal of one of them."""
+    vertex, first = np.unique(mesh.faces[faces], return_index=True)
+    a, b, c = np.moveaxis(mesh.vertices_mm[mesh.faces[faces[first // 3]]].astype(np.float64), 1, 0)
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-30)[:, None]
+    return mesh.vertices_mm[vertex].astype(np.float64), normal
 
 
 def _spread(mesh: Mesh, faces: npt.NDArray[np.int64], samples: int) -> tuple[Floats, Floats, float]:

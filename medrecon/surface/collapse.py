@@ -121,6 +121,9 @@ def _collapse(
             collapse_loops.weigh_waiting(edges, mesh, tolerance_mm)
         if left > target:
             left -= 2 * contract(0, ceiling, (left - target + 1) // 2, alone=True)
+    # Runs that were done can have got edges from later ones; below, the next level took them.
+    while left > target and (more := contract(0, BUCKETS, (left - target + 1) // 2, alone=True)):
+        left -= 2 * more
     return Partition(group, collapse_loops.ended(group, vertices, mesh.place, centre))
 
 

@@ -19,8 +19,8 @@ from medrecon.core.compiled import compiled, inlined
 
 Array = npt.NDArray[Any]
 
-BUCKETS = 512
-"""Eight for each octave from 1e-15 on: up to 1e4 mm⁴, more than any edge asks for."""
+BUCKETS = 768
+"""Eight for each octave from 1e-15 mm⁴ on: up to 1e13, where metres were taken for millimetres."""
 WAITING = BUCKETS
 """One more bucket: edges whose turn has come and who are another's neighbours."""
 RUN_BITS = 13

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from medrecon.core import star_loops
 from medrecon.core.compiled import frozen
-from medrecon.core.threads import cores, in_parts
+from medrecon.core.threads import cores, in_parts, second_thread
 from medrecon.surface import crossing_loops, face_grid
 from medrecon.surface.face_grid_loops import Cells
 from medrecon.surface.predicates import Points, side_of_line, side_of_plane
@@ -66,7 +65,7 @@ def _doubtful_pairs(vertices: Vertices, faces: Faces, among: Mask | None) -> Fac
             some: Faces = near[_doubtful_pairs(vertices, faces[near], among[near])]
             return some
     points, corners = frozen(vertices, np.float32), frozen(faces, np.int32)
-    with ThreadPoolExecutor(1) as meanwhile:
+    with second_thread() as meanwhile:
         plain = meanwhile.submit(_plain, points, corners, among)
         grid = face_grid.face_grid(points, corners)
         number = grid.number

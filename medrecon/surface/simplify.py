@@ -16,14 +16,14 @@ Indices = npt.NDArray[np.intp]
 # Of more than so many times the target the collapse goes in steps, the first to this part.
 _AT_ONCE = 10
 
-# Steps at most. Up to a tenth two are enough: on CT bones a third changes the count by under 1 %.
-_PASSES = 12
-
 # So near to its target is near enough.
 _NEAR = 1.01
 
-# A step that came so near to what it aimed at is followed by one to half of it.
-_HALVED = 1.2
+# Where the first step leaves so many times its aim, all begins again from the full surface.
+_TOO_FAR = 1.5
+
+# What a step aims at, of what is left; the second where the first gained nothing any more.
+_HALF, _LITTLE = 0.5, 0.8
 
 # A step that leaves more than that of the triangles gains too little for what it coarsens.
 _WORTH_WHILE = 0.97
@@ -94,23 +94,26 @@ def compact(vertices_mm: Vertices, faces: Faces) -> tuple[Vertices, Faces]:
 
 
 def _towards(vertices: Vertices, faces: Faces, target: int) -> Partition:
-    """A tenth at once, then half and half again, as long as that much is gained.
+    """A tenth at once, then half and half again, as long as that gains something.
 
     Collapsed too far at once, thin parts go through one another nearly everywhere: what is
     then taken apart is more than a milder collapse leaves, and the rest crude for nothing.
     """
     aim = max(target, len(faces) // _AT_ONCE)
     partition = settle(collapse_to(vertices, faces, aim), vertices, faces)
-    for _ in range(_PASSES):
-        left = partition.quotient(faces)
-        if len(left) <= _NEAR * target:
-            break
-        if len(left) <= _HALVED * aim:
-            aim = max(target, aim // 2)
+    if len(partition.quotient(faces)) > _TOO_FAR * aim:
+        partition = Partition(np.arange(len(vertices), dtype=np.int32), vertices.copy())
+    share = _HALF
+    while len(left := partition.quotient(faces)) > _NEAR * target:
+        aim = max(target, int(share * len(left)))
         further = partition.then(_again(partition.place_mm, left, aim))
-        if len(further.quotient(faces)) > _WORTH_WHILE * len(left):
-            break
-        partition = further
+        count = len(further.quotient(faces))
+        if count < len(left):
+            partition = further
+        if count > _WORTH_WHILE * len(left):
+            if share == _LITTLE:
+                break
+            share = _LITTLE
     return partition
 
 

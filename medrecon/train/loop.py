@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from medrecon.core.threads import cores
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, load_weights
 from medrecon.train.calibrate import last_bias, volume_shifts, with_shifts
@@ -130,7 +130,7 @@ def _train(
 @contextmanager
 def _helpers() -> Iterator[ThreadPoolExecutor]:
     """Threads that make samples while steps are taken; what waits is dropped at the end."""
-    helpers = ThreadPoolExecutor(min(SAMPLES_AHEAD, max(1, (os.cpu_count() or 1) - 1)))
+    helpers = ThreadPoolExecutor(max(1, cores() - 1))
     try:
         yield helpers
     finally:

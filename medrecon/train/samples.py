@@ -74,7 +74,9 @@ class SamplePool:
         if self._helpers is None:
             return
         # Also those that no step happens to draw are let go of in their turn.
-        for seed in [seed for seed, begun in self._begun.items() if begun.done()]:
+        # One that failed waits: its error belongs to the step that draws it.
+        done = [s for s, begun in self._begun.items() if begun.done() and not begun.exception()]
+        for seed in done:
             self._keep(seed, self._begun.pop(seed).result())
         for seed in seeds:
             if seed not in self._kept and seed not in self._begun:

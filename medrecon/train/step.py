@@ -19,7 +19,7 @@ from medrecon.train.state import TrainState
 
 LONGEST_GRADIENT = 5.0
 SAMPLES_AHEAD = 8
-"""Samples begun before a step can draw them: as many as helpers that may work at once."""
+"""Samples begun before a step can draw them."""
 
 
 class Precision(Enum):

@@ -59,3 +59,17 @@ def test_flat_triangles_have_a_distance_too():
 def test_without_triangles_everything_is_infinitely_far():
     tree = BoxTree.of(np.zeros((0, 3), "f4"), np.zeros((0, 3), "i4"))
     assert np.isinf(tree.distance_mm([[0, 0, 0]])).all()
+
+
+def test_flat_triangles_are_segments_and_points():
+    # A point, three corners in a row in every order, two corners in one place.
+    row = [[0, 0, 0], [1, 0, 0], [4, 0, 0]]
+    flat = [[row[0]] * 3, row, row[::-1], [row[1], row[0], row[2]], [row[0], row[0], row[2]]]
+    flat += [[row[0], row[2], row[0]], [row[0], row[2], row[2]]]
+    points = np.random.default_rng(5).uniform(-2, 6, (400, 3))
+    points[:50] = 0
+    for corners in flat:
+        tree = BoxTree.of(np.array(corners, "f4"), np.array([[0, 1, 2]]))
+        along = np.clip(points[:, 0], 0, max(c[0] for c in corners))
+        truth = np.linalg.norm(points - along[:, None] * [1, 0, 0], axis=1)
+        assert tree.distance_mm(points) == pytest.approx(truth, abs=1e-9), corners

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from medrecon.core.threads import in_order, in_parts
+from medrecon.core.threads import in_order, in_parts, second_thread
 
 
 def test_results_come_in_the_items_order_whoever_is_done_first():
@@ -50,3 +50,18 @@ def test_an_error_in_any_part_is_the_callers(broken):
 
     with pytest.raises(ValueError, match=f"at {broken}"):
         in_parts(work, 101, threads=3)
+
+
+def test_an_error_does_not_wait_for_what_the_second_thread_has_not_begun():
+    begun: list[int] = []
+
+    def work(n: int) -> None:
+        begun.append(n)
+        time.sleep(0.05)
+
+    with pytest.raises(KeyboardInterrupt), second_thread() as meanwhile:
+        for n in range(50):
+            meanwhile.submit(work, n)
+        time.sleep(0.02)
+        raise KeyboardInterrupt
+    assert len(begun) < 5

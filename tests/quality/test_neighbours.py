@@ -95,3 +95,16 @@ def test_three_structures_in_a_row_make_two_contacts():
     assert [x.names for x in contacts(row, reach_mm=0.5)] == [("a", "b"), ("b", "c")]
     field = field_of(sphere((9, 9, 9), 5), grid((19, 19, 19)))
     assert contacts([extract_surface(field)], reach_mm=1.0) == ()
+
+
+def test_a_peak_smaller_than_a_sample_is_found_by_its_corner():
+    geometry = grid((70, 70, 70))
+    one = extract_surface(field_of(sphere((34.2, 34.7, 34.1), 30), geometry))
+    two = one.vertices_mm + np.float32([0, 0, 61.5])
+    lowest = int(np.argmin(two[:, 2]))
+    two[lowest, 2] -= 3.5
+    apart = Mesh(two, one.faces, Label(2, "two"))
+    found = contact(one, apart, reach_mm=0.5, samples=50)
+    highest = float(one.vertices_mm[:, 2].max())
+    assert found.overlap_max_mm == pytest.approx(highest - two[lowest, 2], abs=0.05)
+    assert found.overlap_max_mm > 1.5

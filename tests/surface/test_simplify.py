@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import trimesh
 from solids import blobs, box, field_of, grid, shell, sphere
 
-from medrecon.core import Mesh, threads
+from medrecon.core import Label, Mesh, threads
 from medrecon.core.nearest import distance_to_surface
 from medrecon.core.weld import weld
 from medrecon.errors import UsageError
@@ -128,6 +131,33 @@ def test_far_fewer_triangles_are_reached_step_by_step_and_no_piece_is_lost():
         assert after.valid
         assert (after.components, after.cavities) == (before.components, before.cavities)
         assert len(simple.faces) < 0.12 * len(mesh.faces)
+
+
+def test_a_lower_target_does_not_leave_more_of_a_thin_shell():
+    # 0.3 mm thick, radius 50: collapsed to a tenth at once its walls go through one another.
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=50)
+    count = len(ball.vertices)
+    vertices = np.concatenate([ball.vertices, ball.vertices * 0.994])
+    faces = np.concatenate([ball.faces, ball.faces[:, ::-1] + count])
+    mesh = Mesh(vertices.astype(np.float32), faces.astype(np.int32), Label(1, "shell"))
+    left = []
+    for target in (5000, 3000, 1024, 400):
+        simple = simplify(mesh, target_faces=target)
+        assert judge(reread(simple)).valid
+        left.append(len(simple.faces))
+    assert all(b <= 1.1 * a for a, b in pairwise(left)), left
+
+
+@pytest.mark.parametrize("scale", [8, 64])
+def test_the_unit_does_not_matter(scale):
+    mesh = extract_surface(blobs((40, 36, 44), 3))
+    large = Mesh(mesh.vertices_mm * np.float32(scale), mesh.faces, mesh.label)
+    target = len(mesh.faces) // 5
+    own = collapse.collapse_to(mesh.vertices_mm, mesh.faces, target)
+    scaled = collapse.collapse_to(large.vertices_mm, large.faces, target)
+    # By a power of two every number stays the same but for its exponent.
+    assert (own.group == scaled.group).all()
+    assert (own.place_mm * np.float32(scale) == scaled.place_mm).all()
 
 
 def test_a_mesh_that_is_no_solid_is_refused():

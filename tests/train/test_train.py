@@ -6,7 +6,7 @@ import csv
 import gc
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,6 +245,9 @@ def test_a_sample_that_cannot_be_made_stops_the_run_with_its_own_words() -> None
     with ThreadPoolExecutor(1) as helpers:
         pool = SamplePool(make, 3, helpers)
         pool.expect((7,))
+        wait(list(pool._begun.values()))
+        # Not drawn, it stops nothing, whenever it failed.
+        pool.expect((8,))
         with pytest.raises(UsageError, match="sample 7 is broken"):
             pool[7]
 
