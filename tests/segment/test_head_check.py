@@ -24,7 +24,12 @@ def test_a_brain_in_a_skull_passes():
     # 4/3·π·68³ = 1317 mL, its surface 4 mm from a shell of bone.
     brain, skull = ball("brain", -1, 68), ball("skull", 72, 80)
     assert near_bone(brain, skull) == 1.0
-    require_head([brain, skull])
+    require_head([brain, skull, ball("ventricles", -1, 20)])
+
+
+def test_a_part_of_a_brain_needs_no_ventricles():
+    # 4/3·π·50³ = 524 mL: a scan that ends below them.
+    require_head([ball("brain", -1, 50), ball("skull", 54, 60)])
 
 
 @pytest.mark.parametrize(
@@ -35,8 +40,21 @@ def test_a_brain_in_a_skull_passes():
         # 4/3·π·30³ = 113 mL; 4/3·π·85³ = 2572 mL.
         ([ball("brain", -1, 30), ball("skull", 34, 40)], "a brain of 11"),
         ([ball("brain", -1, 85), ball("skull", 86, 92)], "a brain of 25"),
+        # Muscles around a thigh bone: 1317 mL; 4/3·π·9³ = 3 mL.
+        ([ball("brain", -1, 68), ball("skull", 72, 80)], "ventricles of 0 mL in a brain of 13"),
+        (
+            [ball("brain", -1, 68), ball("skull", 72, 80), ball("ventricles", -1, 9)],
+            "ventricles of [1-4] mL",
+        ),
         # A liver beside a spine: little of its surface has bone near.
-        ([ball("brain", -1, 60, 20.0), ball("skull", -1, 15, -70.0)], "% of the brain's surface"),
+        (
+            [
+                ball("brain", -1, 60, 20.0),
+                ball("skull", -1, 15, -70.0),
+                ball("ventricles", -1, 20),
+            ],
+            "% of the brain's surface",
+        ),
     ],
 )
 def test_anything_else_is_refused_with_the_reason(fields: list[SoftField], why: str) -> None:
