@@ -267,19 +267,19 @@ def mesh_structures(
     meshes = folder / "meshes"
     with as_output_error():
         meshes.mkdir(exist_ok=True)
-    surfaces = Surfaces(segmented.segmentations)
-
-    def judged(field: SoftField) -> Part:
-        observed = segmented.observed.get(field.label.name, Observed())
-        done = finished.part(field, observed, options) if finished else None
-        path = meshes / f"{field.label.name}.stl"
-        part = done or mesh_field(field, observed, options, path, surfaces)
-        if finished:
-            finished.keep_part(part, options)
-        return part
-
     parts: dict[str, Part] = {}
     with log.stage("surfaces") as stage:
+        surfaces = Surfaces(segmented.segmentations)
+
+        def judged(field: SoftField) -> Part:
+            observed = segmented.observed.get(field.label.name, Observed())
+            done = finished.part(field, observed, options) if finished else None
+            path = meshes / f"{field.label.name}.stl"
+            part = done or mesh_field(field, observed, options, path, surfaces)
+            if finished:
+                finished.keep_part(part, options)
+            return part
+
         large, small = by_size(segmented.fields)
         for part in chain(map(judged, large), in_order(judged, small)):
             parts[part.label.name] = part

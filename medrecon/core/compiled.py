@@ -3,6 +3,8 @@
 The loops live in files called `*_loops.py`, each with everything that it calls, for the
 cache of one file knows nothing of changes in another. Slices are copied number by number
 there: assigned as a whole they bring numba's text for an error message, 2 s to compile.
+What several of them share (`triangle_loops`, `halfedge_loops`) is the exception: after a
+change there delete the `*.nbi` files, or the old code goes on running.
 """
 
 from __future__ import annotations

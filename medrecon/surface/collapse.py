@@ -72,59 +72,83 @@ def collapse_within(
 def _collapse(
     vertices_mm: Vertices, faces: Faces, target: int, tolerance_mm: float, full: BoxTree
 ) -> Partition:
-    group = np.arange(len(vertices_mm), dtype=np.int32)
     if not len(faces):
-        return Partition(group, vertices_mm.copy())
-    # The sums of squares keep more digits near zero.
-    centre = vertices_mm.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
-    vertices = frozen(vertices_mm, np.float32)
-    edges, mesh, points, faults = collapse_loops.begun(
-        vertices, frozen(faces, np.int32), centre, tolerance_mm > 0
-    )
-    if faults:
-        raise ValueError(
-            f"a mesh that is no valid solid cannot be decimated: {faults} sides of faces "
-            "without exactly one other beside them"
-        )
-    whole = 0, len(edges.head)
-    parts, between = _parts_of(edges.corner, len(vertices), whole[1])
-    tree = frozen(full.corners_mm, np.float32), frozen(full.boxes_mm, np.float32)
-    guess = np.zeros(len(points.head), np.int32)
-    # Each part's own: marks, and room to search in.
-    marked = [mesh._replace(mark=mesh.mark.copy()) for _ in parts]
-    nearness = [
-        Full(*tree, guess, centre, np.empty(128, np.int64), np.empty(128, np.float64))
-        for _ in parts
-    ]
+        return Partition(np.arange(len(vertices_mm), dtype=np.int32), vertices_mm.copy())
+    work = _Collapse(vertices_mm, faces, tolerance_mm, full)
+    left = len(faces)
+    for ceiling in range(_RISE, BUCKETS + 1, _RISE):
+        left = work.up_to(ceiling, left, target)
+    # Runs that were done can have got edges from later ones; below, the next level took them.
+    while left > target and (fewer := work.up_to(BUCKETS, left, target)) < left:
+        left = fewer
+    return work.partition()
 
-    def contract(part: int, ceiling: int, most: int, alone: bool) -> int:
+
+class _Collapse:
+    """A collapse under way: half-edges in their queue, and what contracting them needs."""
+
+    def __init__(
+        self, vertices_mm: Vertices, faces: Faces, tolerance_mm: float, full: BoxTree
+    ) -> None:
+        # The sums of squares keep more digits near zero.
+        centre = vertices_mm.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._vertices, self._centre = frozen(vertices_mm, np.float32), centre.astype(np.float64)
+        self._tolerance_mm = tolerance_mm
+        self._group = np.arange(len(vertices_mm), dtype=np.int32)
+        self._edges, mesh, self._points, faults = collapse_loops.begun(
+            self._vertices, frozen(faces, np.int32), self._centre, tolerance_mm > 0
+        )
+        if faults:
+            raise ValueError(
+                f"a mesh that is no valid solid cannot be decimated: {faults} sides of faces "
+                "without exactly one other beside them"
+            )
+        runs = len(self._edges.head)
+        self._whole = 0, runs
+        self._parts, self._between = _parts_of(self._edges.corner, len(vertices_mm), runs)
+        # Each part's own: marks, and room to search in.
+        self._meshes = [mesh._replace(mark=mesh.mark.copy()) for _ in self._parts]
+        tree = frozen(full.corners_mm, np.float32), frozen(full.boxes_mm, np.float32)
+        guess = np.zeros(len(self._points.head), np.int32)
+        self._near = [
+            Full(*tree, guess, self._centre, np.empty(128, np.int64), np.empty(128, np.float64))
+            for _ in self._parts
+        ]
+        list(in_order(self._weigh, self._parts))
+
+    def up_to(self, ceiling: int, left: int, target: int) -> int:
+        """Contract edges up to a level, no more than the target asks; how many faces are left."""
+        if left > target and len(self._parts) > 1:
+            most = (left - target) // 2 // len(self._parts)
+            work = partial(self._contract, ceiling=ceiling, most=most, alone=False)
+            left -= 2 * sum(in_order(work, range(len(self._parts))))
+            collapse_loops.weigh_waiting(self._edges, self._meshes[0], self._tolerance_mm)
+        if left > target:
+            left -= 2 * self._contract(0, ceiling, (left - target + 1) // 2, alone=True)
+        return left
+
+    def partition(self) -> Partition:
+        """What each vertex was joined to, and where that lies."""
+        place = self._meshes[0].place
+        left = collapse_loops.ended(self._group, self._vertices, place, self._centre)
+        return Partition(self._group, left)
+
+    def _weigh(self, runs: tuple[int, int]) -> None:
+        collapse_loops.weigh(self._edges, self._meshes[0], self._tolerance_mm, *runs)
+
+    def _contract(self, part: int, ceiling: int, most: int, alone: bool) -> int:
         count: int = collapse_loops.work_off(
-            edges,
-            marked[part],
-            points,
-            nearness[part],
-            group,
-            between,
-            whole if alone else parts[part],
-            (ceiling, most, tolerance_mm),
+            self._edges,
+            self._meshes[part],
+            self._points,
+            self._near[part],
+            self._group,
+            self._between,
+            self._whole if alone else self._parts[part],
+            (ceiling, most, self._tolerance_mm),
             alone,
         )
         return count
-
-    list(in_order(lambda runs: collapse_loops.weigh(edges, mesh, tolerance_mm, *runs), parts))
-    left = len(faces)
-    for ceiling in range(_RISE, BUCKETS + 1, _RISE):
-        if left > target and len(parts) > 1:
-            most = (left - target) // 2 // len(parts)
-            work = partial(contract, ceiling=ceiling, most=most, alone=False)
-            left -= 2 * sum(in_order(work, range(len(parts))))
-            collapse_loops.weigh_waiting(edges, mesh, tolerance_mm)
-        if left > target:
-            left -= 2 * contract(0, ceiling, (left - target + 1) // 2, alone=True)
-    # Runs that were done can have got edges from later ones; below, the next level took them.
-    while left > target and (more := contract(0, BUCKETS, (left - target + 1) // 2, alone=True)):
-        left -= 2 * more
-    return Partition(group, collapse_loops.ended(group, vertices, mesh.place, centre))
 
 
 def _parts_of(corner: Faces, vertices: int, runs: int) -> tuple[list[tuple[int, int]], Mask]:
