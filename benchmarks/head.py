@@ -33,14 +33,16 @@ from medrecon.segmentation.refine import refine
 from medrecon.segmentation.tissues import TissueSegmenter
 from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.surface.extract import extract_surface
-from medrecon.train import head_recipe, head_template
-from medrecon.train.head import HEAD_SPACING_MM, HEAD_SYNTHESIS
+from medrecon.train import head_recipe, head_samples, head_template
+from medrecon.train.head import HEAD_SPACING_MM, HEAD_SYNTHESIS, VALIDATION_SEEDS
 from medrecon.train.head_maps import BONE, CHANNEL, HEAD_LABELS
 from medrecon.train.pairs import Case
 from medrecon.train.samples import Sample
 from medrecon.train.synthetic import Template, synthesise
 from medrecon.train.templates import read_maps
 from medrecon.train.validate import logits_of
+
+MAP = "training_seg_{}.nii.gz"
 
 COLOURS = np.array(
     [
@@ -118,6 +120,19 @@ def with_hole(template: Template) -> Template:
     tissue, target = template.tissue.copy(), template.target.copy()
     tissue[hole], target[hole] = 15, CHANNEL["soft_tissue"]
     return Template(tissue, target, template.spacing_mm)
+
+
+def least_ventricles(network, data: Path, images: int) -> None:
+    """The least that is found in heads of the curve's maps: what `head_check` may ask for."""
+    maps = [Case(p.name, p) for p in (data / "labelmaps_head" / MAP.format(n) for n in (17, 18))]
+    templates = [head_template(read_maps([case])[0]) for case in maps]
+    make = head_samples(templates, templates, HEAD_SPACING_MM)
+    found = []
+    for n in range(images):
+        sample = make(VALIDATION_SEEDS.start + n)
+        channels = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
+        found.append((channels == CHANNEL["ventricles"]).sum() * HEAD_SPACING_MM**3 / 1000)
+    print(f"maps 17 and 18, {images} images: ventricles of {min(found):.0f} mL at least")
 
 
 def craniectomy(network, intensity: Intensity, template: Template, contrasts: int) -> None:
@@ -223,7 +238,7 @@ def main() -> None:
         network = Flipped(network, (Flip((0,)),))
     print(f"{'held-out map':28}", *(f"{x:>14}" for x in HEAD_LABELS), "  mean (worst) Dice")
     for number in (19, 20):
-        path = data / "labelmaps_head" / f"training_seg_{number}.nii.gz"
+        path = data / "labelmaps_head" / MAP.format(number)
         template = head_template(read_maps([Case(path.name, path)])[0])
         report(
             f"map {number}, {given.contrasts} contrasts",
@@ -231,6 +246,7 @@ def main() -> None:
         )
         if number == 19:
             craniectomy(network, model.manifest.intensity, template, max(3, given.contrasts // 2))
+    least_ventricles(network, data, given.contrasts)
     if given.skip_real:
         return
     mr = Acquisition(Modality.MR, HuStatus.NOT_CT, "a template")

@@ -56,29 +56,18 @@ def run_networks(
         if choice.model is not None:
             several = len(choice.model.manifest.channels) > 1
             taken = taken or several
-            found += _run_or_leave(choice, volume, options, log, further if several else {})
+            try:
+                found += _run(choice, volume, options, log, further if several else {})
+            except ModelUntrustedError as error:
+                # A CT that nobody chose the model for has its tissues without one.
+                if not choice.is_auto or volume.acquisition.modality is not Modality.CT:
+                    raise
+                log.warn(f"nothing of the network is kept: {error}")
     if not taken:
         raise UsageError(
             f"--channel {next(iter(further))}: no model that was run takes several images"
         )
     return found
-
-
-def _run_or_leave(
-    choice: Choice,
-    volume: Volume,
-    options: SegmentOptions,
-    log: Recorder,
-    channels: Mapping[str, Volume],
-) -> list[Segmentation]:
-    """As `_run`; but a CT that nobody chose the model for has its tissues without one."""
-    try:
-        return _run(choice, volume, options, log, channels)
-    except ModelUntrustedError as error:
-        if not choice.is_auto or volume.acquisition.modality is not Modality.CT:
-            raise
-        log.warn(f"nothing of the network is kept: {error}")
-        return []
 
 
 def _run(

@@ -7,7 +7,6 @@ itself. What a printer or a simulation meets there is measured here, on both mes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from medrecon.core import Mesh
 from medrecon.core.solid import Nearest, Solid
-from medrecon.core.threads import cores
+from medrecon.core.threads import in_order
 from medrecon.quality.vicinity import Vicinity
 
 Floats = npt.NDArray[np.float64]
@@ -85,11 +84,11 @@ def contacts(
     """
     sides = [_Side(mesh, reach_mm) for mesh in meshes if len(mesh.faces)]
     pairs = [(a, b) for a, b in combinations(sides, 2) if a.is_near(b)]
-    with ThreadPoolExecutor(cores()) as pool:
-        # First what pairs have in common, so that no two threads make it.
-        list(pool.map(lambda side: side.vicinity, dict.fromkeys(s for pair in pairs for s in pair)))
-        found = pool.map(lambda pair: _contact(pair[0], pair[1], samples), pairs)
-        return tuple(x for x in found if x is not None)
+    # First what pairs have in common, so that no two threads make it.
+    shared = list(dict.fromkeys(side for pair in pairs for side in pair))
+    list(in_order(lambda side: (side.vicinity, side.boxes_mm), shared))
+    found = in_order(lambda pair: _contact(pair[0], pair[1], samples), pairs)
+    return tuple(x for x in found if x is not None)
 
 
 def contact(a: Mesh, b: Mesh, *, reach_mm: float, samples: int = SAMPLES) -> Contact | None:
