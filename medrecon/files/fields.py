@@ -24,7 +24,7 @@ from medrecon.core import Geometry, Label, SoftField
 from medrecon.core.labels import SnomedCode
 from medrecon.errors import DamagedInputError, GeometryError, UnreadableInputError
 from medrecon.files.atomic import open_atomic
-from medrecon.files.compression import COMPRESSION_LEVEL
+from medrecon.files.compression import GzipWriter
 
 _TYPES: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float": np.dtype("<f4")}
 _MAGIC = "NRRD0005"
@@ -43,7 +43,7 @@ def write_field(field: SoftField, path: Path) -> None:
     kind = "int16" if field.values.dtype == np.int16 else "float"
     with open_atomic(path) as stream:
         stream.write(_header(field, kind, extra).encode())
-        with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, stream, mtime=0) as packed:
+        with GzipWriter(stream) as packed:
             packed.write(field.values.astype(_TYPES[kind]).ravel(order="F").data)
             if field.unmeasured is not None:
                 mask = np.broadcast_to(field.unmeasured, field.values.shape)

@@ -16,12 +16,11 @@ from typing import IO, Any
 import nibabel
 import numpy as np
 import numpy.typing as npt
-from isal import igzip
 
 from medrecon.core import Acquisition, Geometry, LabelMap, Volume, lps_from_ras
 from medrecon.errors import GeometryError, PixelDataError, ResourceError
 from medrecon.files.atomic import open_atomic
-from medrecon.files.compression import COMPRESSION_LEVEL
+from medrecon.files.compression import GzipWriter
 from medrecon.files.nifti_header import open_nifti
 from medrecon.files.voxels import image_array, image_grid
 
@@ -149,8 +148,7 @@ def _opened(path: Path, dtype: np.dtype[Any], geometry: Geometry) -> Iterator[IO
             header.write_to(stream)  # with its four zero bytes: no extensions follow
             yield stream
             return
-        # No name and no time in the gzip header: same voxels, same bytes.
-        with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, stream, mtime=0) as packed:
+        with GzipWriter(stream) as packed:
             header.write_to(packed)
             yield packed
 

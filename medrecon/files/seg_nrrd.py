@@ -15,10 +15,9 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from isal import igzip
 
 from medrecon.core import Geometry, Label
-from medrecon.files.compression import COMPRESSION_LEVEL
+from medrecon.files.compression import GzipWriter
 
 # What 3D Slicer's own terminology calls category and a thing that has no code.
 _ANATOMY = "SCT^123037004^Anatomical Structure"
@@ -70,7 +69,7 @@ def write_seg_nrrd(stream: IO[bytes], masks: Sequence[Mask], grid: Geometry) -> 
         layers.append(np.zeros(grid.shape, np.uint8, order="F"))
     lines = _header(grid, len(layers)) + [line for p in placed for line in _segment(*p)]
     stream.write(("\n".join(lines) + "\n\n").encode())
-    with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, stream, mtime=0) as packed:
+    with GzipWriter(stream) as packed:
         # The layer runs fastest: a voxel's layers lie together.
         packed.write(np.stack(layers).ravel(order="F").data)
 

@@ -8,12 +8,13 @@ from typing import IO
 
 from isal import isal_zlib
 
+from medrecon.files.compression import Deflater
+
 # Versions, flags, times and attributes are the same in every file: the same parts give
 # the same bytes. 1 January 1980, the earliest time that a zip can hold.
 _VERSION, _VERSION_64, _DEFLATED, _DATE = 20, 45, 8, 0x21
 _UNIX_FILE = 3 << 8, 0o100644 << 16
 _MOST = 0xFFFFFFFF
-_LEVEL = 1
 
 
 def write_zip(stream: IO[bytes], parts: Iterable[tuple[str, Iterable[bytes]]]) -> None:
@@ -40,7 +41,7 @@ def write_zip(stream: IO[bytes], parts: Iterable[tuple[str, Iterable[bytes]]]) -
 
 def _deflated(pieces: Iterable[bytes]) -> tuple[list[bytes], int, int]:
     """Deflated pieces, check sum and length of what they hold."""
-    deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
+    deflate = Deflater()
     content, crc, size = [], 0, 0
     for piece in pieces:
         crc, size = isal_zlib.crc32(piece, crc), size + len(piece)
