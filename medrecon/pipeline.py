@@ -51,7 +51,6 @@ from medrecon.outputs.run import (
 )
 from medrecon.outputs.segmented import Segmented, distinct, write_segmented
 from medrecon.outputs.shown import show_volume, write_volume
-from medrecon.quality.intended import print_concerns
 from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
 
@@ -235,7 +234,7 @@ def segment_volume(
     for s in refined:
         log.warn(*(f"{name}: {w}" for name, words in s.findings.items() for w in words))
     observed = {
-        f.label.name: observe(f, volume, print_concerns(s.source, f.label.name))
+        f.label.name: observe(f, volume, s.concerns.get(f.label.name, ()))
         for s in refined
         for f in s.fields
     }

@@ -61,7 +61,10 @@ def train(
         float | None, typer.Option("--minutes", help="Stop after so many minutes of training.")
     ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Patches an update.")] = 2,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Its peak.")] = 3e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", help="Its peak. Default: 0.003; --head: 0.004."),
+    ] = None,
     held_out: Annotated[
         str | None,
         typer.Option(
@@ -119,6 +122,7 @@ def train(
                 output,
                 steps=steps or (NO_END if minutes else None),
                 minutes=minutes,
+                learning_rate=learning_rate,
                 machine=machine,
                 start=start,
                 progress=progress,
@@ -135,7 +139,7 @@ def train(
                 steps=steps or (NO_END if minutes else training_own.DEFAULT_STEPS),
                 minutes=minutes,
                 batch=batch,
-                learning_rate=learning_rate,
+                learning_rate=learning_rate or training_own.DEFAULT_LEARNING_RATE,
                 held_out=held_out,
                 validation=validation,
                 mirror=mirror,

@@ -120,6 +120,8 @@ class Segmentation:
         absent, where the boundary is uncertain.
     doubts : mapping of str to Doubt
         By label, in mm, where the boundary was placed by the image.
+    concerns : mapping of str to tuple of str
+        By label, why no surface of it may ever pass for print.
     """
 
     grid: Geometry
@@ -128,12 +130,14 @@ class Segmentation:
     exclusive: bool = False
     findings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    concerns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(not f.grid.is_close(self.grid) for f in self.fields):
             raise GeometryError("a field on another grid than its segmentation's")
         object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
         object.__setattr__(self, "doubts", MappingProxyType(dict(self.doubts)))
+        object.__setattr__(self, "concerns", MappingProxyType(dict(self.concerns)))
 
     @property
     def labels(self) -> tuple[Label, ...]:

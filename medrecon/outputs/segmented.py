@@ -67,7 +67,10 @@ def distinct(segmentations: Sequence[Segmentation]) -> tuple[Segmentation, ...]:
             label = dataclasses.replace(f.label, name=name, index=index)
             fields.append(dataclasses.replace(f, label=label))
         findings = {renamed.get(name, name): words for name, words in s.findings.items()}
-        result.append(dataclasses.replace(s, fields=tuple(fields), findings=findings))
+        concerns = {renamed.get(name, name): words for name, words in s.concerns.items()}
+        result.append(
+            dataclasses.replace(s, fields=tuple(fields), findings=findings, concerns=concerns)
+        )
     return tuple(result)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def train_head(
     *,
     steps: int | None = None,
     minutes: float | None = None,
+    learning_rate: float | None = None,
     machine: Machine | None = None,
     start: str | None = None,
     progress: Progress = silent,
@@ -65,7 +67,8 @@ def train_head(
 
     Of the maps in the folder, by name, the first sixteen train, the next two tell how
     well it goes, and what comes after them is never looked at. `start` names a model
-    whose weights it begins with.
+    whose weights it begins with; also the third weights, which saw nothing at 2.5 mm
+    (`medrecon.train.carry`). `learning_rate` is its peak, the recipe's unless given.
     """
     from medrecon.models.store import find
     from medrecon.train import (
@@ -83,6 +86,9 @@ def train_head(
     if not split.validation:
         raise UsageError(f"{len(cases)} head label maps; at least {HEAD_TRAINING + 1} expected")
     recipe = head_recipe(HEAD_STEPS if steps is None else steps, minutes)
+    if learning_rate is not None:
+        schedule = replace(recipe.schedule, learning_rate=learning_rate)
+        recipe = replace(recipe, schedule=schedule)
     write_split(split, output)
     total = len(split.train) + len(split.validation)
     templates: list[Template] = []

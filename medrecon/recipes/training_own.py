@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medrecon.train import Augmentation, Case, Machine, SampleMaker, Split, TrainOptions
 
 DEFAULT_STEPS = 4000
+DEFAULT_LEARNING_RATE = 3e-3
 # Seeds of made-up images that train; those of the validation maps follow.
 MADE_UP = 1_000_000
 
@@ -86,7 +87,7 @@ class TrainRequest:
     steps: int = DEFAULT_STEPS
     minutes: float | None = None
     batch: int = 2
-    learning_rate: float = 3e-3
+    learning_rate: float = DEFAULT_LEARNING_RATE
     held_out: str | None = None
     validation: int | None = None
     mirror: bool = False

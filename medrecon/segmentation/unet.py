@@ -9,6 +9,7 @@ import torch
 
 from medrecon.core import HuStatus, Modality, Segmentation, Volume
 from medrecon.errors import ModelUntrustedError, UnverifiedHuError
+from medrecon.models.concerns import print_concerns
 from medrecon.models.manifest import Head, IntensityKind, Manifest
 from medrecon.models.networks import build_model
 from medrecon.models.store import InstalledModel, load_weights
@@ -112,7 +113,9 @@ def joined(results: Sequence[Segmentation]) -> Segmentation:
     fields = tuple(field for result in results for field in result.fields)
     require_sides(fields)
     findings = {name: texts for result in results for name, texts in result.findings.items()}
-    return Segmentation(results[0].grid, fields, results[0].source, False, findings)
+    concerns = {name: texts for result in results for name, texts in result.concerns.items()}
+    grid, source = results[0].grid, results[0].source
+    return Segmentation(grid, fields, source, False, findings, concerns=concerns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ def run_network(
         require_head(fields)
     if done.notes:
         findings["model"] = done.notes
-    return Segmentation(grid, fields, manifest.identity, exclusive, findings)
+    concerns = print_concerns(manifest)
+    return Segmentation(grid, fields, manifest.identity, exclusive, findings, concerns=concerns)
 
 
 def require_fit(manifest: Manifest, volume: Volume) -> None:

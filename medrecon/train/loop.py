@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from medrecon.core.threads import cores
 from medrecon.models.networks import build_network
 from medrecon.models.store import InstalledModel, load_weights
 from medrecon.train.calibrate import last_bias, volume_shifts, with_shifts
+from medrecon.train.carry import carried_over
 from medrecon.train.curve import write_curve
 from medrecon.train.losses import loss_for
 from medrecon.train.options import TrainOptions, recipe_key
@@ -95,7 +96,7 @@ def train(
     chosen = machine or Machine()
     options = options if start is None else replace(options, start=start.manifest.weights.sha256)
     with _threads(chosen.threads):
-        state = _begin(options, chosen, None if start is None else load_weights(start))
+        state = _begin(options, chosen, start)
         return _train(state, samples, options, output, (chosen, progress))
 
 
@@ -193,12 +194,13 @@ class _HeldOut:
         return validation_dice(network, samples, self._options)
 
 
-def _begin(
-    options: TrainOptions, machine: Machine, weights: Mapping[str, torch.Tensor] | None
-) -> TrainState:
+def _begin(options: TrainOptions, machine: Machine, start: InstalledModel | None) -> TrainState:
     # The fork keeps the caller's random numbers as they were.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
+        weights = None
+        if start is not None:
+            weights = carried_over(load_weights(start), start.manifest.network, options.network)
         network = build_network(options.network, weights).to(machine.device).train()
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
