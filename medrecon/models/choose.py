@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medrecon.core import Acquisition, Modality
 from medrecon.models.known import known_models
@@ -61,6 +61,7 @@ def choose_model(
     if not fitting:
         image = f"a {kind}'s {acquisition.modality.value} image"
         reason = f"none of {len(available)} installed models is meant for {image}"
+        reason += _if_it_showed(available, acquisition, channels)
         return Choice(None, reason, more, is_auto=True)
     best = min(fitting, key=lambda m: _rank(m.manifest, acquisition))
     return Choice(best, _why(best.manifest, acquisition, len(fitting)), more, is_auto=True)
@@ -90,6 +91,19 @@ def _why(manifest: Manifest, acquisition: Acquisition, fitting: int) -> str:
     if left:
         words += f" and leaves {', '.join(sorted(left))} to the Hounsfield engine"
     return f"{words}; {fitting} installed models fit"
+
+
+def _if_it_showed(
+    available: Sequence[InstalledModel], acquisition: Acquisition, channels: Sequence[str]
+) -> str:
+    """Models for the image if it shows what it does not say: one may name them."""
+    if acquisition.body_part:
+        return ""
+    for model in available:
+        parts = model.manifest.body_parts
+        if parts and _fits(model.manifest, replace(acquisition, body_part=parts[0]), channels):
+            return f", which names no body part; if it is {parts[0]}: --model {model.manifest.name}"
+    return ""
 
 
 def _could_be_pulled(

@@ -170,6 +170,15 @@ def test_a_model_for_one_body_part_is_not_offered_where_none_is_named(tmp_path: 
         assert choose_model(Acquisition(modality, HuStatus.VERIFIED), [abdomen]).model is None
 
 
+def test_a_model_that_would_fit_an_image_of_no_named_body_part_is_told_of(tmp_path: Path) -> None:
+    belly = make_model(tmp_path, "belly", modalities=(Modality.CT, Modality.MR))
+    unnamed = choose_model(Acquisition(Modality.MR), [belly])
+    assert unnamed.model is None
+    assert unnamed.reason.endswith("names no body part; if it is ABDOMEN: --model belly")
+    named = choose_model(Acquisition(Modality.MR, body_part="HEAD"), [belly])
+    assert "--model" not in named.reason
+
+
 def test_importing_the_models_room_loads_no_torch() -> None:
     code = (
         "import sys, medrecon.models; "
