@@ -17,19 +17,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medrecon.core import Mesh, Segmentation, Volume
+from medrecon.core import Mesh, Segmentation, SliceStack, Volume
 from medrecon.errors import UsageError
+from medrecon.loading import iso_spacing_mm
+from medrecon.options import require_length
 
 
-def resample(volume: Volume, *, spacing_mm: float = 1.0) -> Volume:
-    """The image on cubic voxels of that size, voxel centre on voxel centre, linear."""
-    from medrecon.resampling import to_isotropic
+def resample(volume: Volume | SliceStack, *, spacing_mm: float = 1.0) -> Volume:
+    """The image on cubic voxels of that size, voxel centre on voxel centre, linear.
 
+    Slices that make no grid (tilted, irregular) are interpolated once, from the true
+    position of each.
+
+    Raises
+    ------
+    UsageError
+        If the spacing is not positive and finite.
+    """
+    from medrecon.resampling import stack_geometry, stack_onto, to_isotropic
+
+    require_length("spacing_mm", spacing_mm)
+    if isinstance(volume, SliceStack):
+        return stack_onto(volume, stack_geometry(volume, spacing_mm))
     return to_isotropic(volume, spacing_mm)
 
 
 def segment(
-    volume: Volume,
+    volume: Volume | SliceStack,
     *,
     tissues: tuple[str, ...] = (),
     model: str | None = None,
@@ -41,6 +55,7 @@ def segment(
     Parameters
     ----------
     volume : Volume
+        Slices that make no grid are refused: `resample` puts them on one.
     tissues : tuple of str
         "skin", "bone", "lungs", "airway", "fat", "muscle".
     model : str, optional
@@ -53,12 +68,13 @@ def segment(
     Raises
     ------
     UsageError
-        Unless exactly one of `tissues` and `model` is given.
+        Unless exactly one of `tissues` and `model` is given, or for a `SliceStack`.
     UnverifiedHuError, ModelError
         As the segmenters do.
     """
     if bool(tissues) == bool(model):
         raise UsageError("name tissues or one model, not both and not neither")
+    volume = _on_a_grid(volume)
     if tissues:
         from medrecon.segmentation.tissues import TissueSegmenter
 
@@ -75,11 +91,29 @@ def segment(
     return at_the_edges(found, volume)
 
 
+def _on_a_grid(volume: Volume | SliceStack) -> Volume:
+    """The volume; slices that make no grid are refused with the spacing that would do."""
+    if isinstance(volume, Volume):
+        return volume
+    spacing_mm = iso_spacing_mm(volume.pixel_spacing_mm)
+    raise UsageError(
+        f"{len(volume.positions_mm)} slices that make no grid (tilted or irregular); "
+        f"put them on one first: medrecon.resample(stack, spacing_mm={spacing_mm:.3g})"
+    )
+
+
 def extract_surfaces(segmentation: Segmentation, *, tolerance_mm: float = 0.1) -> tuple[Mesh, ...]:
-    """One closed mesh for each field, decimated within the tolerance (0: not at all)."""
+    """One closed mesh for each field, decimated within the tolerance (0: not at all).
+
+    Raises
+    ------
+    UsageError
+        If the tolerance is negative, infinite or not a number.
+    """
     from medrecon.surface.extract import extract_surface
     from medrecon.surface.simplify import simplify
 
+    require_length("tolerance_mm", tolerance_mm, zero=True)
     return tuple(
         simplify(extract_surface(field), tolerance_mm=tolerance_mm) for field in segmentation.fields
     )

@@ -17,9 +17,10 @@ from medrecon.quality.gate import verdict
 from medrecon.quality.neighbours import Contact, contacts
 from medrecon.quality.observed import Observed
 from medrecon.quality.volume import field_volume_ml
+from medrecon.surface.intersections import self_intersections
 from medrecon.surface.simplify import simplify
 from medrecon.surface.touching import Surfaces
-from medrecon.surface.validity import judge
+from medrecon.surface.validity import Validity, judge
 
 if TYPE_CHECKING:
     from medrecon.surface.smooth import SmoothingEffect
@@ -54,6 +55,7 @@ def mesh_field(
         save_stl(simple, path)
         mesh = Mesh(*read_stl(path), field.label)
         validity = judge(mesh)
+        crossing = meanwhile.submit(_crossing_pairs, mesh, validity)
         budget = measure(fine, mesh, reference=reference.result())
         volume_ml = volume.result()
     gate = verdict(
@@ -62,8 +64,19 @@ def mesh_field(
         accept_mm=options.accept_mm,
         acquisition_mm=observed.acquisition_mm,
         concerns=observed.concerns,
+        crossing_pairs=crossing.result(),
     )
-    return Part(field.label, mesh, volume_ml, observed, validity, budget, gate, smoothed)
+    return Part(
+        field.label,
+        mesh,
+        volume_ml,
+        observed,
+        validity,
+        budget,
+        gate,
+        smoothed,
+        self_intersections=crossing.result(),
+    )
 
 
 def touching(parts: Sequence[Part], segmented: Segmented) -> tuple[Contact, ...]:
@@ -76,6 +89,13 @@ def touching(parts: Sequence[Part], segmented: Segmented) -> tuple[Contact, ...]
             found += contacts(own, reach_mm=max(s.grid.spacing_mm))
     nested = {(x.name, y) for f in segmented.fields for x in (f.label,) for y in x.includes}
     return tuple(c for c in found if not {c.names, c.names[::-1]} & nested)
+
+
+def _crossing_pairs(mesh: Mesh, validity: Validity) -> int | None:
+    """Pairs of faces that go through one another; None where a face has no area."""
+    if validity.degenerate_faces:
+        return None
+    return len(self_intersections(mesh.vertices_mm, mesh.faces))
 
 
 def _smoothed(

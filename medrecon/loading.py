@@ -14,7 +14,7 @@ from medrecon.options import Grid, LoadOptions
 from medrecon.recorder import Recorder
 
 if TYPE_CHECKING:
-    from medrecon.dicom import Limits
+    from medrecon.dicom import Limits, Scan, Series
 
 # The default grid of volume.nii.gz follows the pixels, within what is useful to look at.
 FINEST_ISO_MM = 0.5
@@ -25,11 +25,14 @@ BURNED_IN = (
 )
 
 
-def load_volume(path: Path | Sequence[Path], options: LoadOptions, log: Recorder) -> Volume:
+def load_volume(
+    path: str | Path | Sequence[str | Path], options: LoadOptions, log: Recorder
+) -> Volume:
     """The image to work on: read, put right if its slices are not a grid, HU verified."""
     from medrecon.files import images
     from medrecon.segmentation.hu import verify_hu
 
+    path = Path(path) if isinstance(path, str) else path
     if isinstance(path, Path) and images.is_image_file(path):
         with log.stage("read"):
             volume = images.read_image(
@@ -62,7 +65,7 @@ def _without_face(volume: Volume, log: Recorder) -> Volume:
 
 
 def load_channels(
-    paths: Mapping[str, Path] | None, options: LoadOptions, log: Recorder
+    paths: Mapping[str, str | Path] | None, options: LoadOptions, log: Recorder
 ) -> dict[str, Volume]:
     """Further images of one patient by channel's name, each the only volume of its path."""
     plain = replace(options, series=None, frame=None)
@@ -100,7 +103,16 @@ def reading_limits(options: LoadOptions) -> Limits:
     return Limits(volume_bytes=int(options.max_memory_gb * 1e9))
 
 
-def _read_dicom(path: Path | Sequence[Path], options: LoadOptions, log: Recorder) -> Volume:
+def _why(series: Series, scan: Scan, asked_for: int | None) -> str:
+    """Why this series of them."""
+    if asked_for is not None:
+        return "asked for by its number"
+    if len(scan.series) == 1:
+        return "the only one"
+    return f"the largest volume: {series.images} images, {series.pixels} pixels in all"
+
+
+def _read_dicom(path: Path | Sequence[str | Path], options: LoadOptions, log: Recorder) -> Volume:
     from medrecon import dicom
     from medrecon.resampling import stack_geometry, stack_onto
 
@@ -108,6 +120,7 @@ def _read_dicom(path: Path | Sequence[Path], options: LoadOptions, log: Recorder
         scan = dicom.scan(path, limits=reading_limits(options))
         series = dicom.choose(scan, options.series)
         stage.note(series=series.number, of=len(scan.series), set_aside=dict(scan.set_aside))
+        stage.note(reason=_why(series, scan, options.series))
         log.warn(*scan.warnings)
     with log.stage("read"):
         found = dicom.read(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medrecon.core import Modality, Segmentation, Volume
-from medrecon.errors import ModelMissingError, ModelUntrustedError, UsageError
-from medrecon.models import choose, store
+from medrecon.errors import ModelError, ModelMissingError, ModelUntrustedError, UsageError
+from medrecon.models import choose
 from medrecon.models.choose import Choice
+from medrecon.models.manifest_toml import MANIFEST_NAME
+from medrecon.models.store import find
 from medrecon.options import AUTO, SegmentOptions
 from medrecon.recorder import Recorder, Stage
 
@@ -45,13 +48,10 @@ def run_networks(
     ModelError
         As `UnetSegmenter.segment`.
     """
-    names = options.models
-    if names is None:
-        names = (AUTO,) if options.tissues is None else ()
     further = dict(channels or {})
     found: list[Segmentation] = []
     taken = not further
-    for name in names:
+    for name in _names(options):
         choice = _chosen(name, volume, further, log)
         if choice.model is not None:
             several = len(choice.model.manifest.channels) > 1
@@ -68,6 +68,30 @@ def run_networks(
             f"--channel {next(iter(further))}: no model that was run takes several images"
         )
     return found
+
+
+def model_hashes(volume: Volume, options: SegmentOptions) -> tuple[str, ...]:
+    """What runs on an image besides the program: SHA-256 of each model's manifest.
+
+    A manifest states its weights' SHA-256, so another model under an old name has another
+    hash. Models that are missing or broken are left out: running them says so.
+    """
+    found = []
+    for name in _names(options):
+        try:
+            model = choose.choose_model(volume.acquisition).model if name == AUTO else find(name)
+        except ModelError:
+            continue
+        if model is not None:
+            found.append(hashlib.sha256((model.folder / MANIFEST_NAME).read_bytes()).hexdigest())
+    return tuple(found)
+
+
+def _names(options: SegmentOptions) -> tuple[str, ...]:
+    """The models that were named; "auto" where neither models nor tissues were."""
+    if options.models is None:
+        return (AUTO,) if options.tissues is None else ()
+    return options.models
 
 
 def _run(
@@ -151,7 +175,7 @@ def _left_out(result: Segmentation, choice: Choice, volume: Volume) -> Segmentat
 def _chosen(name: str, volume: Volume, channels: Mapping[str, Volume], log: Recorder) -> Choice:
     """The model of that name; for "auto" the one that fits the image, or none."""
     if name != AUTO:
-        return Choice(store.find(name), "named by the person")
+        return Choice(find(name), "named by the person")
     choice = choose.choose_model(volume.acquisition, channels=tuple(channels))
     if choice.model is not None:
         return choice

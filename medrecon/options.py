@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from medrecon.core import Modality
+from medrecon.errors import UsageError
 
 DEFAULT_TISSUES = ("skin", "bone", "lungs", "airway")
 """What a CT gives without a network and without being asked."""
 
 AUTO = "auto"
+
+
+def require_length(name: str, mm: float, *, zero: bool = False) -> None:
+    """Refuse what is no length; `zero` says whether 0 is one.
+
+    Raises
+    ------
+    UsageError
+        If it is negative, infinite or not a number.
+    """
+    if not 0 <= mm < math.inf or not (mm or zero):
+        least = "from 0 up" if zero else "above 0"
+        raise UsageError(f"{name} = {mm:g}; a finite number of mm {least} expected")
 
 
 class Grid(Enum):
@@ -110,12 +125,23 @@ class MeshOptions:
         Largest processing error that passes the gate.
     smooth : str
         "none", or by which filter surfaces are smoothed first: "sinc", "taubin".
+
+    Raises
+    ------
+    UsageError
+        If a length is negative, infinite or not a number, or the target below 4.
     """
 
     tolerance_mm: float = 0.1
     target_faces: int | None = None
     accept_mm: float = 1.0
     smooth: str = "none"
+
+    def __post_init__(self) -> None:
+        require_length("tolerance_mm", self.tolerance_mm, zero=True)
+        require_length("accept_mm", self.accept_mm, zero=True)
+        if self.target_faces is not None and not 4 <= self.target_faces < math.inf:
+            raise UsageError(f"target_faces = {self.target_faces}; at least 4 triangles expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +162,11 @@ class OutputOptions:
         Keep the soft fields, for `export`, `edit` and `mesh`.
     resume : bool
         Use again what a run that was stopped in this folder has finished.
+
+    Raises
+    ------
+    UsageError
+        If the spacing is not positive and finite.
     """
 
     spacing: Grid | float = Grid.ISO
@@ -144,6 +175,10 @@ class OutputOptions:
     preview: bool = True
     fields: bool = True
     resume: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.spacing, Grid):
+            require_length("spacing", self.spacing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from medrecon.core import (
     Volume,
 )
 from medrecon.core.threads import in_order, second_thread
-from medrecon.errors import DamagedInputError
+from medrecon.errors import DamagedInputError, UsageError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
 from medrecon.loading import load_channels, load_volume, shown_grid
-from medrecon.networks import run_networks
+from medrecon.networks import model_hashes, run_networks
 from medrecon.options import (
     DEFAULT_TISSUES,
     MeshOptions,
@@ -62,24 +62,24 @@ BYTES_PER_VOXEL = 5
 
 
 def reconstruct(
-    path: Path | Sequence[Path],
+    path: str | Path | Sequence[str | Path],
     *,
-    output: Path,
+    output: str | Path,
     options: Options | None = None,
-    channels: Mapping[str, Path] | None = None,
+    channels: Mapping[str, str | Path] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """The whole road: a scan in, a folder of judged meshes out.
 
     Parameters
     ----------
-    path : Path or sequence of Path
+    path : str, Path or sequence of these
         Folder, file, DICOMDIR or .zip of DICOM, or a NIfTI, NRRD or MHA volume; or
         several of DICOM.
-    output : Path
+    output : str or Path
         Folder to write; complete when `run.json` is there, untouched if anything fails.
     options : Options, optional
-    channels : mapping of str to Path, optional
+    channels : mapping of str to str or Path, optional
         Further images for networks that take several, by channel's name.
     progress : callable
         Told each stage's name and the fraction done.
@@ -95,7 +95,7 @@ def reconstruct(
         Any of its kinds: the input is refused, a model is missing, the output cannot
         be written.
     """
-    options = options or Options()
+    options, output = options or Options(), Path(output)
     log = Recorder(progress)
     with (
         OutputFolder(
@@ -109,7 +109,8 @@ def reconstruct(
         grid = shown_grid(volume, options.output.spacing)
         slices = meanwhile.submit(show_volume, volume, grid, folder.staging)
         others = load_channels(channels, options.load, log)
-        finished = Finished(folder, volume, options.segment, log)
+        models = model_hashes(volume, options.segment)
+        finished = Finished(folder, volume, options.segment, log, models)
         # What was finished is known by the first image alone.
         done = None if others else finished.segmented()
         segmented = done or segment_volume(volume, options.segment, log, others)
@@ -129,18 +130,18 @@ def reconstruct(
 
 
 def segment_study(
-    path: Path,
+    path: str | Path | Sequence[str | Path],
     *,
-    output: Path,
+    output: str | Path,
     options: Options | None = None,
-    channels: Mapping[str, Path] | None = None,
+    channels: Mapping[str, str | Path] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """The first half: a scan in, a folder of image, label map and soft fields out.
 
     As `reconstruct`; the run has no parts.
     """
-    options = options or Options()
+    options, output = options or Options(), Path(output)
     log = Recorder(progress)
     with (
         OutputFolder(output, overwrite=options.output.overwrite) as folder,
@@ -164,12 +165,13 @@ def segment_study(
 def mesh_study(
     segmented: Segmented,
     *,
-    output: Path,
+    output: str | Path,
     grid: Geometry,
     image: Volume | None = None,
     options: Options | None = None,
     progress: Progress = silent,
     beside: Mapping[str, Mapping[str, Any]] | None = None,
+    log: Recorder | None = None,
 ) -> Run:
     """The second half: fields in, a folder of judged meshes out.
 
@@ -177,7 +179,7 @@ def mesh_study(
     ----------
     segmented : Segmented
         The fields of a finished run, or those made of somebody's label map.
-    output : Path
+    output : str or Path
     grid : Geometry
         Grid of the label map that is written.
     image : Volume, optional
@@ -186,9 +188,11 @@ def mesh_study(
         As `reconstruct` takes them.
     beside : mapping of str to mapping, optional
         Further JSON files of the run.
+    log : Recorder, optional
+        Holds what was noted on the way here, and tells the progress; None for a new one.
     """
-    options = options or Options()
-    log = Recorder(progress)
+    options, output = options or Options(), Path(output)
+    log = log or Recorder(progress)
     with OutputFolder(output, overwrite=options.output.overwrite) as folder:
         slices = None
         if image is not None:
@@ -249,6 +253,8 @@ def find_structures(
 ) -> tuple[Segmentation, ...]:
     """What was asked for as its segmenters found it, no two of one name."""
     found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
+    if options.labels is not None:
+        _require_known(options.labels, found)
     return distinct([_only(s, options.labels) for s in found])
 
 
@@ -379,6 +385,16 @@ def _tissues(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Seg
 
     with log.stage("tissues") as stage:
         return [TissueSegmenter(names).segment(volume, progress=stage)]
+
+
+def _require_known(names: Sequence[str], found: Sequence[Segmentation]) -> None:
+    """Refuse a name that no structure has, neither one found nor one looked for in vain."""
+    known = {name for s in found for name in (*s.findings, *(x.name for x in s.labels))} - {"model"}
+    if not names:
+        raise UsageError("--labels names no structure")
+    if unknown := sorted(set(names) - known):
+        there = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"--labels {','.join(unknown)}: no such structure; there are: {there}")
 
 
 def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentation:

@@ -56,6 +56,8 @@ def test_the_two_halves_give_the_bytes_of_the_whole(scan, tmp_path):
     same += ["meshes/skin.stl", "meshes/bone.stl", "fields/skin.nrrd", "fields/bone.nrrd"]
     for name in same:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    quality = json.loads((tmp_path / "whole" / "quality.json").read_text())["meshes"]
+    assert [row["self_intersections"] for row in quality.values()] == [0, 0]
 
 
 def test_the_first_half_holds_no_mesh_and_is_complete(scan, tmp_path):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medrecon.errors import UsageError
-from medrecon_cli import options as opt
 from medrecon_cli.grouped import grouped
 from medrecon_cli.groups import Talking
 
@@ -99,7 +98,13 @@ def fetch(
             "--move-port", min=1, max=65535, help="Fetch by C-MOVE to this port, not by C-GET."
         ),
     ] = None,
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Write into a folder that is not empty; files of the same names are replaced.",
+        ),
+    ] = False,
     *,
     connecting: Connecting,
     talking: Talking,
@@ -112,6 +117,8 @@ def fetch(
     archive = connecting.archive_at(source)
     wanted = Wanted(study, series, accession)
     if only_list:
+        if output is not None or force or move_port is not None:
+            raise UsageError("--list fetches nothing: leave out --output, --force and --move-port")
         found = list_series(archive, wanted)
         rows = [(s.series, s.modality, str(s.instances or "")) for s in found]
         terminal.table(("series", "modality", "objects"), rows)

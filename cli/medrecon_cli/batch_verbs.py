@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,10 +81,10 @@ def batch(
     from medrecon.recipes.batch import BatchPlan, list_studies, run_batch
 
     terminal = talking.terminal()
+    if where and talking.quiet:
+        raise UsageError("--where only prints, and --quiet forbids it; leave one out")
     if where:
-        terminal.table(
-            ("study", "folder"), [(k, str(v)) for k, v in list_studies(root, output).items()]
-        )
+        _tell_where(list_studies(root, output), terminal)
         return
     options = o.Options(
         o.LoadOptions(modality=opt.modality_of(modality), deface=deface),
@@ -119,6 +119,12 @@ def batch(
     )
     if counts[State.FAILED]:
         raise BatchError(f"{counts[State.FAILED]} of {standing.studies} studies failed")
+
+
+def _tell_where(folders: Mapping[str, Path], terminal: Terminal) -> None:
+    """Each study's id beside the folder that it stands for."""
+    terminal.table(("study", "folder"), [(k, str(v)) for k, v in folders.items()])
+    terminal.result({"studies": {k: str(v) for k, v in folders.items()}})
 
 
 def shard_of(text: str) -> tuple[int, int]:

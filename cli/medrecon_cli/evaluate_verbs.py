@@ -10,6 +10,7 @@ import typer
 
 from medrecon.errors import UsageError
 from medrecon_cli import options as opt
+from medrecon_cli.given import given
 from medrecon_cli.terminal import Terminal
 from medrecon_cli.train_verbs import label_values
 
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
+    context: typer.Context,
     prediction: Annotated[
         Path, typer.Argument(metavar="PRED", help="Label map or folder of them; images --model.")
     ],
@@ -58,6 +60,8 @@ def evaluate(
     terminal = Terminal(quiet=quiet, as_json=as_json, no_progress=no_progress)
     if model is not None and output is None:
         raise UsageError("say where the model's label maps go: -o DIR")
+    if model is None and given(context) & {"modality", "device"}:
+        raise UsageError("--modality and --device are for a model that runs first (--model)")
     chosen = case_names(cases)
     found: dict[str, tuple[int, ...]] = {}
     with terminal.progress() as progress:

@@ -45,7 +45,13 @@ def export(
         bool,
         typer.Option("--deidentify", help="DICOM objects under a pseudonym, with new UIDs."),
     ] = False,
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Write into a folder that is not empty; files of the same names are replaced.",
+        ),
+    ] = False,
     *,
     talking: Talking,
 ) -> None:

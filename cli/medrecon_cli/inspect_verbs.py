@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,7 +133,8 @@ def check(
     for f in found:
         for words in (*f.reasons, *(f"note: {note}" for note in f.notes)):
             terminal.say(f"{f.name}: {words}")
-    terminal.result({"meshes": [plain(f) | {"printable": f.printable} for f in found]})
+    rows = [plain(f) | {"printable": f.printable, "verdict": f.verdict} for f in found]
+    terminal.result({"meshes": rows})
     bad = [f.name for f in found if not f.printable]
     if bad:
         raise QualityGateError(f"{len(bad)} of {len(found)} meshes are not printable as they are")
@@ -147,7 +149,7 @@ def _check_row(found: Any) -> tuple[str, ...]:
         f"{found.solidity.volume_ml:.1f} mL",
         " × ".join(f"{e:.1f}" for e in found.extent_mm),
         thinnest,
-        "printable" if found.printable else "not printable",
+        found.verdict,
     )
 
 
@@ -159,7 +161,7 @@ def bed_of(text: str | None) -> tuple[float, float, float] | None:
         width, depth, height = (float(word) for word in text.replace("x", ",").split(","))
     except ValueError:
         raise UsageError(f"--bed {text}; three numbers of mm expected, as in 250,210,220") from None
-    if min(width, depth, height) <= 0:
+    if not all(0 < size < math.inf for size in (width, depth, height)):
         raise UsageError(f"--bed {text}; sizes above 0 mm expected")
     return width, depth, height
 

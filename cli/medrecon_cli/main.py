@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 
@@ -35,6 +35,9 @@ from medrecon_cli import (
 INTERRUPTED = 130
 OUT_OF_MEMORY = 9
 BUG = 1
+# What typer raises for a word that it does not know or misses: click's UsageError, wherever
+# this version of typer keeps that.
+_WrongUse = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 
 class _Interrupted(BaseException):
@@ -97,7 +100,9 @@ def run() -> NoReturn:
     verbose = bool({"-v", "--verbose"} & set(sys.argv[1:]))
     _hush_libraries()
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
+    except _WrongUse as error:
+        _explain(error, verbose)
     except MedreconError as error:
         _fail(f"{error} [{error.code}]", error.exit_code, verbose)
     except (_Interrupted, KeyboardInterrupt):
@@ -112,7 +117,15 @@ def run() -> NoReturn:
         kind = type(error).__name__
         line = f"a bug in medrecon ({kind}); run again with -v and report it [internal]"
         _fail(line, BUG, verbose)
-    sys.exit(0)
+
+
+def _explain(error: Any, verbose: bool) -> NoReturn:
+    """One line for wrong use; the help where not even a verb was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(error.exit_code)
+    place = error.ctx.command_path if error.ctx else "medrecon"
+    _fail(f"{error.format_message()} ({place} --help) [usage]", error.exit_code, verbose)
 
 
 def _fail(line: str, code: int, verbose: bool) -> NoReturn:

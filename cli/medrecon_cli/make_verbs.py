@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medrecon.errors import OutputExistsError, UsageError
+from medrecon.errors import OutputError, OutputExistsError, UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.grouped import grouped
 from medrecon_cli.groups import Image, Loading, Talking
@@ -26,7 +26,10 @@ def convert(
         Path, typer.Option("-o", "--output", help="File to write, .nii or .nii.gz.")
     ] = Path("volume.nii.gz"),
     spacing: opt.Spacing = "native",
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite the file if it is there."),
+    ] = False,
     *,
     loading: Loading,
     talking: Talking,
@@ -63,7 +66,13 @@ def phantom(
         Path, typer.Option("-o", "--output", help="Folder for the DICOM files and truth.json.")
     ] = Path("phantom"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which one of its kind.")] = 2026,
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Write into a folder that is not empty; files of the same names are replaced.",
+        ),
+    ] = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -73,6 +82,8 @@ def phantom(
     known = [k.value for k in PhantomKind]
     if kind not in known:
         raise UsageError(f"no phantom {kind!r}; known are: {', '.join(known)}")
+    if output.exists() and not output.is_dir():
+        raise OutputError("the output is a file; name a folder with --output")
     if output.exists() and any(output.iterdir()) and not force:
         raise OutputExistsError("the output folder is not empty; choose another or pass --force")
     made = write_phantom(kind, output, seed=seed)

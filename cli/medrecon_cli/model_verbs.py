@@ -101,7 +101,10 @@ def add(
         str, typer.Option("--name", help="What to call it; needed for several parts.")
     ] = "",
     accept_license: AcceptLicense = False,
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Put it in the place of an installed model of that name."),
+    ] = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Install a model by hand; nothing that comes with it is executed."""
@@ -119,7 +122,7 @@ def pull(
     no_progress: opt.NoProgress = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Fetch a known model: the only verb that uses the network."""
+    """Fetch a known model: the only verb of `models` that uses the network."""
     from medrecon.models.pull import pull as fetch
 
     terminal = Terminal(no_progress=no_progress)

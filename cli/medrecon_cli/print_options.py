@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -43,14 +44,14 @@ def print_options(process: str | None, steps: list[str] | None, formats: Any) ->
     Raises
     ------
     UsageError
-        If a step is not known or its value is not what it takes.
+        If a step is not known, its value is not what it takes, or it needs another one.
     """
     if process is None:
         if steps:
             raise UsageError("--prepare says how to print; say for which process with --print")
         return None
     from medrecon.quality.processes import process as known_process
-    from medrecon.recipes.printing import PrintOptions
+    from medrecon.recipes.printing import PrintOptions, check_steps
 
     known_process(process)
     options = PrintOptions(process, formats=tuple(formats) or ("stl",))
@@ -64,6 +65,7 @@ def print_options(process: str | None, steps: list[str] | None, formats: Any) ->
             raise UsageError(
                 f"--prepare {step}; medrecon mesh --help shows what it takes"
             ) from None
+    check_steps(options)
     return options
 
 
@@ -144,7 +146,7 @@ def _line(options: Any, value: str) -> Any:
 
 def _drain(options: Any, value: str) -> Any:
     diameter, _, count = value.partition(":")
-    return dataclasses.replace(options, drain_mm=float(diameter), drains=int(count or 2))
+    return dataclasses.replace(options, drain_mm=_number(diameter), drains=int(count or 2))
 
 
 def _pins(options: Any, value: str) -> Any:
@@ -153,8 +155,8 @@ def _pins(options: Any, value: str) -> Any:
 
     diameter, _, clearance = value.partition(":")
     pins = Pins(
-        diameter_mm=float(diameter or 4),
-        clearance_mm=float(clearance) if clearance else process(options.process).clearance_mm,
+        diameter_mm=_number(diameter or "4"),
+        clearance_mm=_number(clearance) if clearance else process(options.process).clearance_mm,
     )
     return dataclasses.replace(options, pins=pins)
 
@@ -165,12 +167,12 @@ def _cut(value: str) -> Cut:
     axis, _, place = value.partition(":")
     if axis not in ("x", "y", "z"):
         raise ValueError
-    return Cut(axis, None if place in ("", "middle") else float(place))
+    return Cut(axis, None if place in ("", "middle") else _number(place))
 
 
 def _gap(value: str) -> tuple[str, str, float]:
     part, other, gap = value.split(":")
-    return part, other, float(gap)
+    return part, other, _number(gap)
 
 
 def _margin(value: str) -> tuple[str, tuple[float, ...], str]:
@@ -180,7 +182,7 @@ def _margin(value: str) -> tuple[str, tuple[float, ...], str]:
 
 def _vessel(value: str) -> tuple[str, float]:
     part, wall = value.split(":")
-    return part, float(wall)
+    return part, _number(wall)
 
 
 def _boolean(value: str) -> tuple[str, str, Any, str]:
@@ -193,8 +195,16 @@ def _boolean(value: str) -> tuple[str, str, Any, str]:
     return name, first, Boolean(how), second
 
 
+def _number(text: str) -> float:
+    """A finite number."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 def _numbers(value: str) -> tuple[float, ...]:
-    return tuple(float(word) for word in value.split(","))
+    return tuple(_number(word) for word in value.split(","))
 
 
 def _triple(value: str) -> tuple[float, float, float]:
@@ -203,17 +213,17 @@ def _triple(value: str) -> tuple[float, float, float]:
 
 
 _STEPS: dict[str, Callable[[Any, str], Any]] = {
-    "hollow": _with(hollow_mm=float),
+    "hollow": _with(hollow_mm=_number),
     "drain": _drain,
     "cut": _more("cuts", _cut),
     "pins": _pins,
     "up": _with(up=str),
-    "base": _with(base_mm=float),
+    "base": _with(base_mm=_number),
     "engrave": _line,
     "date": _line,
     "side": _with(engrave_side=lambda value: True),
-    "scale-bar": _inscribed(scale_bar_mm=float),
-    "letters": _inscribed(height_mm=float),
+    "scale-bar": _inscribed(scale_bar_mm=_number),
+    "letters": _inscribed(height_mm=_number),
     "face": _inscribed(side=str),
     "vessel": _more("vessels", _vessel),
     "open-at": _more("open_at", _cut),

@@ -118,7 +118,9 @@ def approve(
         bool,
         typer.Option("--looked", help="The outlines were compared with the native slices."),
     ] = False,
-    structures: opt.Labels = None,
+    structures: Annotated[
+        str | None, typer.Option("--labels", metavar="a,b", help="Approve only these structures.")
+    ] = None,
     material: Annotated[str, typer.Option("--material", help="For the job ticket.")] = "",
     process: Annotated[str, typer.Option("--process", help="For the job ticket.")] = "",
     note: Annotated[str, typer.Option("--note", help="For the job ticket.")] = "",

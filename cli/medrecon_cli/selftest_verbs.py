@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from medrecon.errors import OutputExistsError, QualityGateError
-from medrecon_cli import options as opt
 from medrecon_cli.grouped import grouped
 from medrecon_cli.groups import Talking
 
@@ -24,7 +23,10 @@ def selftest(
         Path | None,
         typer.Option("-o", "--output", help="JSON file for the quality system."),
     ] = None,
-    force: opt.Force = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite the JSON file if it is there."),
+    ] = False,
     *,
     talking: Talking,
 ) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from medrecon.errors import UsageError
 from medrecon_cli import options as opt
+from medrecon_cli.given import given, refuse
 from medrecon_cli.terminal import Terminal
 
 
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(
@@ -109,6 +111,15 @@ def train(
         raise UsageError("say where the model goes: -o DIR")
     if sum((phantom_torso, head, from_labels)) > 1:
         raise UsageError("one of --phantom-torso, --head and --from-labels at a time")
+    if phantom_torso:
+        refuse(context, "--phantom-torso", but=("output", "phantom_torso", "steps", "device"))
+    elif head:
+        refuse(context, "--head", but=HEAD_TAKES)
+    elif from_labels and "modality" in given(context):
+        raise UsageError("--modality: images made up from label maps are of no modality")
+    _require_positive(
+        {"--minutes": minutes, "--learning-rate": learning_rate, "--spacing": spacing}
+    )
     terminal = Terminal(quiet=quiet, no_progress=no_progress)
     machine = training.machine(device, threads=threads, precision=precision)
     with terminal.progress() as progress:
@@ -130,7 +141,7 @@ def train(
         else:
             request = training_own.TrainRequest(
                 name=name,
-                labels=label_values(labels),
+                labels=_apart(label_values(labels)),
                 modality=training.modality(modality),
                 network=network,
                 features=numbers(features, "--features"),
@@ -147,7 +158,7 @@ def train(
                 half_weights=half,
                 licence=licence,
                 data=source,
-                command=_command(),
+                command=_command(context),
                 start=start,
             )
             errand = training_own.train_on_labels if from_labels else training_own.train_on_pairs
@@ -157,6 +168,12 @@ def train(
 
 # With a time alone there is no number of steps to end at.
 NO_END = 10_000_000
+
+# What the shipped recipe leaves open.
+HEAD_TAKES = (
+    *("data", "output", "head", "steps", "minutes", "learning_rate", "start"),
+    *("precision", "threads", "device"),
+)
 
 
 def label_values(spoken: str | None) -> dict[str, tuple[int, ...]]:
@@ -172,8 +189,17 @@ def label_values(spoken: str | None) -> dict[str, tuple[int, ...]]:
         name, _, values = part.partition("=")
         if not name.strip() or not values:
             raise UsageError(f"--labels {part}: NAME=VALUE expected")
+        if name.strip() in found:
+            raise UsageError(f"--labels: {name.strip()} is there twice; {name.strip()}=V+V joins")
         found[name.strip()] = numbers(values.replace("+", ","), "--labels")
     return found
+
+
+def _apart(labels: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    every = [value for values in labels.values() for value in values]
+    if 0 in every or len(set(every)) < len(every):
+        raise UsageError("--labels: 0 is the background, and a value belongs to one structure")
+    return labels
 
 
 def numbers(spoken: str, option: str) -> tuple[int, ...]:
@@ -205,7 +231,28 @@ def _given(data: Path | None) -> Path:
     return data
 
 
-def _command() -> str:
-    """The command for the card; of paths only the last part: a folder can name a person."""
-    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-    return shlex.join(["medrecon", *words])
+def _require_positive(values: dict[str, float | None]) -> None:
+    for option, value in values.items():
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{option} {value:g}: a number above 0 expected")
+
+
+def _command(context: typer.Context) -> str:
+    """The command for the card, without paths and names of cases: they can be a person's."""
+    words = ["medrecon", "train"]
+    said = given(context)
+    for option in context.command.params:
+        if option.name not in said:
+            continue
+        value = context.params[option.name]
+        hidden = _HIDDEN.get(option.name or "", "")
+        if option.name == "held_out" and str(value).startswith("every:"):
+            hidden = ""
+        if option.name == "start" and "/" not in str(value) and not Path(str(value)).exists():
+            hidden = ""
+        name = [] if option.name == "data" else [option.opts[0]]
+        words += name if value is True else [*name, hidden or str(value)]
+    return shlex.join(words)
+
+
+_HIDDEN = {"data": "DATA", "output": "DIR", "start": "MODEL", "held_out": "CASES"}

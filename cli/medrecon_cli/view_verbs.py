@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ import typer
 from medrecon.errors import RenderingError, UsageError
 from medrecon_cli import options as opt
 from medrecon_cli.terminal import Terminal
+
+DEFAULT_SIZE = "1600x1000"
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +46,7 @@ def view(
     errors: Annotated[
         bool, typer.Option("--errors", help="Deviation and uncertainty of every mesh, in mm.")
     ] = False,
-    size: Annotated[str, typer.Option("--size", help="Width and height.")] = "1600x1000",
+    size: Annotated[str, typer.Option("--size", help="Width and height.")] = DEFAULT_SIZE,
     series: opt.Series = None,
     modality: opt.DeclaredModality = None,
     quiet: opt.Quiet = False,
@@ -54,11 +57,13 @@ def view(
     from medrecon.recipes import view as viewer
     from medrecon_cli.road import new_folder
 
+    pressed, pixels = opt.names_of(keys) or (), _size(size)
+    if offscreen is not None and offscreen.suffix == ".html":
+        _check_page({"view": view_file, "keys": keys, "errors": errors}, size)
     load = LoadOptions(series=series, modality=opt.modality_of(modality))
     content = viewer.collect(sources, errors=errors, load=load)
     file = view_file or Path("medrecon-view.json")
     restore = view_file is not None and view_file.is_file()
-    pressed, pixels = opt.names_of(keys) or (), _size(size)
     if offscreen is not None:
         viewer.draw(content, offscreen, view_file=file, restore=restore, keys=pressed, size=pixels)
         Terminal(quiet=quiet).say(f"written to {offscreen}")
@@ -79,9 +84,20 @@ def view(
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 64 <= int(width) <= 8192):
-        raise UsageError(f"--size {text}; something like 1600x1000 expected")
+    for number in (width, height):
+        if not (number.isdecimal() and 64 <= int(number) <= 8192):
+            raise UsageError(
+                f"--size {text}; two numbers of 64 to 8192 expected, as in {DEFAULT_SIZE}"
+            )
     return int(width), int(height)
+
+
+def _check_page(given: Mapping[str, object], size: str) -> None:
+    """Refuse what a page cannot show: it has its own view, keys and size."""
+    asked = [f"--{name}" for name, value in given.items() if value]
+    asked += [] if size == DEFAULT_SIZE else ["--size"]
+    if asked:
+        raise UsageError(f"a page has no {', '.join(asked)}; draw a .png, or leave them out")
 
 
 def report(

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from medrecon.errors import UsageError
 
 DIMSE_SCHEMES = {"dicom": False, "dicoms": True}
+WITH_TLS = {"dicom": "dicoms", "http": "https"}
+"""What an address is to begin with for TLS, by what goes in clear."""
 DIMSE_PORT = 104
 """PS3.8 9.1.1: the well-known port."""
 LONGEST_TITLE = 16
@@ -130,10 +132,18 @@ def archive_at(
     Raises
     ------
     UsageError
-        If it is none of these, holds a password, or would send one in clear.
+        If it is none of these, holds a password, would send one in clear, or goes in
+        clear although certificates were named; or if a key was named alone.
     """
     parts = urlsplit(address)
     secrets, trusted = credentials or Credentials(), trust or Trust()
+    if parts.scheme in WITH_TLS and trusted != Trust():
+        raise UsageError(
+            f"certificates were named, and {parts.scheme}:// goes in clear; "
+            f"write {WITH_TLS[parts.scheme]}:// for TLS"
+        )
+    if trusted.key is not None and trusted.certificate is None:
+        raise UsageError("a private key was named without its certificate; name both, or neither")
     if parts.scheme in DIMSE_SCHEMES:
         return _peer(address, caller, trusted)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +47,13 @@ def find_studies(root: Path, key: bytes) -> tuple[tuple[Study, ...], int]:
     from medrecon.dicom.studies import files_by_study
 
     found, aside = files_by_study(root)
+    return named_studies(found, key), aside
+
+
+def named_studies(found: Mapping[str, Sequence[Path]], key: bytes) -> tuple[Study, ...]:
+    """Each study's files, by what identifies it, as studies in order of their ids."""
     studies = (Study(study_id(name, key), tuple(files)) for name, files in found.items())
-    return tuple(sorted(studies, key=lambda s: s.id)), aside
+    return tuple(sorted(studies, key=lambda s: s.id))
 
 
 def study_id(name: str, key: bytes) -> str:
@@ -78,7 +83,24 @@ def batch_key(folder: Path) -> bytes:
             with suppress(FileExistsError):
                 os.link(draft, path)
             draft.unlink()
-        text = path.read_text("ascii").strip()
+    key = kept_key(folder)
+    assert key is not None
+    return key
+
+
+def kept_key(folder: Path) -> bytes | None:
+    """The key of the batch that was begun in a folder; None if none was.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be read, or is no key.
+    """
+    path = folder / KEY_FILE
+    if not path.exists():
+        return None
+    with as_output_error():
+        text = path.read_text("ascii", "replace").strip()
     try:
         key = bytes.fromhex(text)
     except ValueError:

@@ -126,7 +126,7 @@ def _chosen(series: Series, options: ReadOptions) -> Layout:
             f"series {series.number} holds {series.frames} volumes in time; choose one with "
             f"--frame 1 to --frame {series.frames}"
         )
-    k = (options.frame or 1) - 1
+    k = 0 if options.frame is None else options.frame - 1
     if not 0 <= k < series.frames:
         raise UsageError(f"no frame {k + 1}; series {series.number} holds {series.frames}")
     return series.layouts[k]

@@ -28,12 +28,12 @@ NOT_DICOM = "not DICOM"
 BROKEN = "broken DICOM file"
 
 
-def scan(path: str | Path | Sequence[Path], *, limits: Limits | None = None) -> Scan:
+def scan(path: str | Path | Sequence[str | Path], *, limits: Limits | None = None) -> Scan:
     """Every CT and MR series in a folder, files, a DICOMDIR or a zip archive.
 
     Parameters
     ----------
-    path : str, Path or sequence of Path
+    path : str, Path or sequence of these
     limits : Limits or None
         Budgets; None for the standard ones.
 
@@ -47,7 +47,8 @@ def scan(path: str | Path | Sequence[Path], *, limits: Limits | None = None) -> 
         If there are more files or nested folders than the limits allow.
     """
     budgets = limits or Limits()
-    found = Found([Path(path)] if isinstance(path, str | Path) else list(path), budgets)
+    paths = [path] if isinstance(path, str | Path) else path
+    found = Found([Path(p) for p in paths], budgets)
     gathered = _Gathered()
     for source in found:
         gathered.add(source, budgets)

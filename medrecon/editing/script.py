@@ -30,7 +30,7 @@ import numpy as np
 from medrecon.core import SoftField
 from medrecon.editing import operations as op
 from medrecon.editing.block import in_mm
-from medrecon.errors import DamagedInputError, UsageError
+from medrecon.errors import DamagedInputError, UnreadableInputError, UsageError
 from medrecon.quality.volume import field_volume_ml
 
 SCHEMA_VERSION = 1
@@ -62,12 +62,16 @@ def read_edits(path: Path) -> tuple[Edit, ...]:
 
     Raises
     ------
+    UnreadableInputError
+        If it is not there or cannot be opened.
     DamagedInputError
         If it holds something else.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
         return tuple(_edit(row) for row in content["edits"])
+    except OSError as error:
+        raise UnreadableInputError(f"the file of edits cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedInputError(
             f"the file of edits cannot be read ({type(error).__name__}); an object with a list "

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Acquisition, HuStatus, Modality, Volume
-from medrecon.errors import GeometryError, ResourceError, UnreadableInputError
+from medrecon.errors import GeometryError, ResourceError, UnreadableInputError, UsageError
 from medrecon.files import nifti
 from medrecon.files.metaimage import read_metaimage
 from medrecon.files.nrrd_header import check_nrrd
@@ -119,9 +119,12 @@ def _read_nrrd(
         raise UnreadableInputError("the file is not a readable NRRD image") from None
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise GeometryError("a colour or vector image; one value per voxel expected")
+    volumes = image.GetSize()[3] if image.GetDimension() == 4 else 1
+    if frame is not None and not 1 <= frame <= volumes:
+        raise UsageError(f"no frame {frame} of {volumes}; choose another with --frame")
     if image.GetDimension() == 4:
-        if frame is None or not 1 <= frame <= image.GetSize()[3]:
-            raise GeometryError(f"a series of {image.GetSize()[3]} volumes; choose with --frame")
+        if frame is None:
+            raise GeometryError(f"a series of {volumes} volumes; choose with --frame")
         image = image[..., frame - 1]
     if image.GetDimension() != 3:
         raise GeometryError(f"an image of {image.GetDimension()} dimensions; a volume has three")

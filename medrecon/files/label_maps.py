@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Label, LabelMap, known_labels
-from medrecon.errors import DamagedInputError, GeometryError, NoSeriesError
+from medrecon.errors import DamagedInputError, GeometryError, NoSeriesError, UnreadableInputError
 from medrecon.files import nifti
 from medrecon.files.images import ITK_SUFFIXES, NIFTI_SUFFIXES, stored_voxels
 
@@ -39,7 +39,7 @@ def read_label_map(path: Path, table: Path | None = None) -> LabelMap:
     Raises
     ------
     UnreadableInputError
-        If it is not what its name says.
+        If it is not what its name says, or the table is not there.
     PixelDataError
         If a value is not a whole number of 0 to 65535.
     DamagedInputError
@@ -92,10 +92,17 @@ def read_label_table(path: Path) -> dict[int, Label]:
 
     Raises
     ------
+    UnreadableInputError
+        If it is not there or cannot be opened.
     DamagedInputError
         If it is neither.
     """
-    text = path.read_text("utf-8-sig", errors="replace")
+    try:
+        text = path.read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UnreadableInputError(
+            f"the table of labels cannot be read: {error.strerror}"
+        ) from error
     try:
         rows = _slicer_rows(text) if path.suffix.lower() == ".ctbl" else _bids_rows(text)
         return {n: named(n, name, color) for n, name, color in rows if n > 0}

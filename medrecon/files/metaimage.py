@@ -25,6 +25,7 @@ from medrecon.errors import (
     ResourceError,
     UnreadableInputError,
     UnsupportedEncodingError,
+    UsageError,
 )
 
 Header = dict[str, str]
@@ -78,6 +79,8 @@ def read_metaimage(
         If the voxels are cut short, damaged, or scaled in the header.
     ResourceError
         If they are over the budget.
+    UsageError
+        If the frame does not exist.
     """
     header, start = _header(path)
     sizes = [int(n) for n in _numbers(header, "dimsize")]
@@ -162,7 +165,7 @@ def _chosen(sizes: list[int], frame: int | None) -> int:
     if frame is None and volumes > 1:
         raise GeometryError(f"a series of {volumes} volumes; choose with --frame")
     if frame is not None and not 1 <= frame <= volumes:
-        raise GeometryError(f"no frame {frame} of {volumes}; choose another with --frame")
+        raise UsageError(f"no frame {frame} of {volumes}; choose another with --frame")
     return (frame or 1) - 1
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Acquisition, Geometry, LabelMap, Volume, lps_from_ras
-from medrecon.errors import GeometryError, PixelDataError, ResourceError
+from medrecon.errors import GeometryError, PixelDataError, ResourceError, UsageError
 from medrecon.files.atomic import open_atomic
 from medrecon.files.compression import GzipWriter
 from medrecon.files.nifti_header import open_nifti
@@ -83,8 +83,10 @@ def read_volume(
     UnreadableInputError
         If it is not a NIfTI image.
     GeometryError
-        If there is no valid affine, sform and qform disagree, the image is not
-        three-dimensional or the frame does not exist.
+        If there is no valid affine, sform and qform disagree, or the image is not
+        three-dimensional and no frame was chosen.
+    UsageError
+        If the frame does not exist.
     MissingSpacingError, ResourceError
         As `open_nifti` raises them.
     PixelDataError
@@ -162,7 +164,7 @@ def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
     if len(shape) > 4 or (len(shape) == 4 and frame is None):
         raise GeometryError(f"an image of shape {shape}; choose one volume with --frame")
     if frame is not None and not 1 <= frame <= (shape[3] if len(shape) == 4 else 1):
-        raise GeometryError(f"frame {frame} asked for; the image has shape {shape}")
+        raise UsageError(f"frame {frame} asked for; the image has shape {shape}")
     index = (slice(None),) * 3 + (((frame or 1) - 1,) if image.ndim > 3 else ())
     index += (0,) * (image.ndim - len(index))
     try:

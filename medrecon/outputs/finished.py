@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,17 @@ class Finished:
     options : SegmentOptions
     log : Recorder
         Of this run, the volume already read.
+    networks : sequence of str
+        Hashes of the models that run: a name alone does not say what it stands for.
     """
 
     def __init__(
-        self, folder: OutputFolder, volume: Volume, options: SegmentOptions, log: Recorder
+        self,
+        folder: OutputFolder,
+        volume: Volume,
+        options: SegmentOptions,
+        log: Recorder,
+        networks: Sequence[str] = (),
     ) -> None:
         self.has_fields = False
         self._folder = folder
@@ -58,7 +65,8 @@ class Finished:
         if self._active:
             image = (keyed_hash(volume, self._key()), repr(volume.acquisition))
             gaps = None if volume.unmeasured is None else hash_of_array(volume.unmeasured)
-            self._segmentation = digest(image, gaps, as_plain(options), software_versions())
+            how = as_plain(options), list(networks), software_versions()
+            self._segmentation = digest(image, gaps, *how)
 
     def segmented(self) -> Segmented | None:
         """The structures that the earlier run found, its steps and warnings noted; or None."""
@@ -104,6 +112,7 @@ class Finished:
             value_of(ErrorBudget, record["budget"]),
             value_of(Gate, record["gate"]),
             value_of(SmoothingEffect | None, record["smoothing"]),
+            self_intersections=record["self_intersections"],
         )
 
     def keep_part(self, part: Part, options: MeshOptions) -> None:
@@ -117,6 +126,7 @@ class Finished:
             "budget": as_plain(part.budget),
             "gate": as_plain(part.gate),
             "smoothing": as_plain(part.smoothing),
+            "self_intersections": part.self_intersections,
         }
         self._keep(f"mesh-{name}", self._mesh_key(options), [f"meshes/{name}.stl"], more)
 

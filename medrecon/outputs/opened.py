@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medrecon.core import Acquisition, HuStatus, Label, Mesh, Modality, Volume
+from medrecon.core import Label, Mesh, Volume
 from medrecon.errors import DamagedInputError, UsageError
 from medrecon.files.atomic import RUN_FILE
+from medrecon.outputs.run import acquisition_of
 from medrecon.outputs.segmented import INDEX_FILE, Segmented, read_segmented
 
 
@@ -62,10 +63,7 @@ class OpenedRun:
         path = self.folder / "volume.nii.gz"
         if not path.is_file():
             return None
-        image = self.record["volume"]
-        hu, reason = HuStatus(image["hu"]), str(image["hu_reason"])
-        acquisition = Acquisition(Modality(image["modality"]), hu, reason)
-        return nifti.read_volume(path, acquisition=acquisition)
+        return nifti.read_volume(path, acquisition=acquisition_of(self.record))
 
     def meshes(self) -> tuple[Mesh, ...]:
         """The meshes as their STL files hold them, in the order of `statistics.json`."""
@@ -89,7 +87,7 @@ class OpenedRun:
         )
 
 
-def open_run(folder: Path) -> OpenedRun:
+def open_run(folder: str | Path) -> OpenedRun:
     """Open a finished run.
 
     Raises
@@ -99,6 +97,7 @@ def open_run(folder: Path) -> OpenedRun:
     DamagedInputError
         If it is damaged.
     """
+    folder = Path(folder)
     if not (folder / RUN_FILE).is_file():
         raise UsageError("the folder holds no finished run (no run.json)")
     record = _json(folder / RUN_FILE)

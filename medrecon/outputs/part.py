@@ -35,6 +35,8 @@ class Part:
     gate : Gate
     smoothing : SmoothingEffect or None
         What smoothing did, if it was asked for.
+    self_intersections : int or None
+        Pairs of faces that go through one another, in the file; None if not measured.
     """
 
     label: Label
@@ -45,6 +47,7 @@ class Part:
     budget: ErrorBudget
     gate: Gate
     smoothing: SmoothingEffect | None = None
+    self_intersections: int | None = None
 
     @property
     def words(self) -> str:
@@ -74,6 +77,7 @@ class Part:
     def quality(self) -> Mapping[str, Any]:
         """The row of `quality.json`. What was not measured is absent."""
         v, back = self.validity, self.budget.field_to_mesh
+        crossing = self.self_intersections
         return {
             "passed": self.gate.passed,
             "verdict": self.words,
@@ -81,6 +85,7 @@ class Part:
             "manifold": v.manifold,
             "consistent_winding": v.consistent,
             "outward": v.outward,
+            **({} if crossing is None else {"self_intersections": crossing}),
             **dataclasses.asdict(v),
             "error_budget_mm": {
                 "mesh_to_field": dataclasses.asdict(self.budget.mesh_to_field),

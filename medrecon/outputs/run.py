@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medrecon.core import Geometry, HuStatus, Modality, Provenance, Volume
+from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Provenance, Volume
 from medrecon.outputs.part import Part
 from medrecon.outputs.segmented import Segmented
 
@@ -118,6 +118,29 @@ def image_json(volume: Volume) -> Mapping[str, Any]:
             "slice_thickness_mm": acquisition.slice_thickness_mm,
         },
     }
+
+
+def acquisition_of(record: Mapping[str, Any]) -> Acquisition:
+    """How the image of a `run.json` was made, as `image_json` wrote it.
+
+    What an older version did not write yet has its default; the kernel and the frame of
+    reference are never written.
+    """
+    from medrecon.privacy.head import Shown
+
+    image = record["volume"]
+    thickness = image.get("slice_thickness_mm")
+    return Acquisition(
+        Modality(image["modality"]),
+        HuStatus(image["hu"]),
+        str(image["hu_reason"]),
+        slice_thickness_mm=None if thickness is None else float(thickness),
+        is_phantom=bool(image.get("phantom")),
+        body_part=str(image.get("body_part", "")),
+        laterality=str(image.get("laterality", "")),
+        burned_in=bool(image.get("burned_in_annotation")),
+        defaced=record.get("identifiable", {}).get("state") == Shown.REMOVED.value,
+    )
 
 
 def no_image_json(grid: Geometry) -> Mapping[str, Any]:

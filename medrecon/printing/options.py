@@ -111,6 +111,24 @@ class Patient:
     laterality: str = ""
 
 
+def check_steps(options: PrintOptions) -> None:
+    """Refuse a step that would do nothing, for want of the one that it belongs to.
+
+    Raises
+    ------
+    UsageError
+        Drains without a hollow, pins without a cut, or an opening without a vessel.
+    """
+    wanting = (
+        ("drain", options.drain_mm is not None, "hollow", options.hollow_mm is not None),
+        ("pins", options.pins is not None, "cut", bool(options.cuts)),
+        ("open-at", bool(options.open_at), "vessel", bool(options.vessels)),
+    )
+    for step, asked, other, there in wanting:
+        if asked and not there:
+            raise UsageError(f"{step} does nothing without {other}; ask for both, or for neither")
+
+
 def factor_words(shrink_percent: Triple) -> str:
     """The factor as file names carry it: "x1.0000", or three where axes differ."""
     factors = [f"{f:.4f}" for f in factors_of(shrink_percent)]

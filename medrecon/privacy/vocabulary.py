@@ -19,6 +19,8 @@ COLOUR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?\b")
 HEX_LENGTHS = frozenset({16, 32, 64})
 # 2026.3.6 is a version of a library, not a date.
 DATE = re.compile(r"\b(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})\b")
+# How DICOM's attributes are named.
+TAG = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
 # Longer numbers identify: patient and accession numbers, dates, parts of UIDs.
 LONGEST_NUMBER = 5
 # Parts of a version; a UID has more.
@@ -93,7 +95,7 @@ def strange(text: str, allowed: frozenset[str], *, more: frozenset[str] = frozen
     more : frozenset of str
         Further ones, such as the names of an installed model's labels.
     """
-    rest = HEX.sub(lambda m: " " if _is_digest(m[0]) else m[0], COLOUR.sub(" ", text))
+    rest = HEX.sub(lambda m: " " if _is_digest(m[0]) else m[0], COLOUR.sub(" ", TAG.sub(" ", text)))
     found = [w for w in WORD.findall(rest) if w.casefold() not in allowed | more]
     found += DATE.findall(rest)
     for number in NUMBER.findall(DATE.sub(" ", rest)):

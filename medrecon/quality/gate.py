@@ -59,6 +59,7 @@ def verdict(
     accept_mm: float = ACCEPT_MM,
     acquisition_mm: float | None = None,
     concerns: tuple[str, ...] = (),
+    crossing_pairs: int | None = None,
 ) -> Gate:
     """Whether a mesh passes, and why not.
 
@@ -74,10 +75,14 @@ def verdict(
         Estimated limit of the scan (`acquisition_limit_mm`); None if unknown.
     concerns : tuple of str
         Other reasons against, such as a filled gap.
+    crossing_pairs : int or None
+        Pairs of faces that go through one another; None if that was not measured.
     """
     reasons = []
     if not is_solid:
         reasons.append("the surface is not a closed, two-manifold, outward solid")
+    if crossing_pairs:
+        reasons.append(f"{crossing_pairs} pairs of its faces go through one another")
     if budget.p95_mm > P95_LIMIT_MM:
         reasons.append(
             f"95 % of the surface is within {_upwards(budget.p95_mm)} mm of the segmentation, "

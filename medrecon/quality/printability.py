@@ -110,6 +110,13 @@ class Printability:
         """Whether nothing speaks against it."""
         return not self.reasons
 
+    @property
+    def verdict(self) -> str:
+        """In words; a mesh whose walls nobody measured is never just called printable."""
+        if not self.printable:
+            return "not printable"
+        return "printable" if self.walls else "printable, walls not measured"
+
 
 def counted(number: int, thing: str) -> str:
     """A number and a thing: 1 edge, 2 edges; the first word is the one that grows."""

@@ -58,12 +58,15 @@ def approve_run(
     Raises
     ------
     UsageError
-        If nobody is named, nobody has looked, or a structure is not there.
+        If nobody is named, nobody has looked, or a structure is not there; if a list of
+        structures was given and names none.
     QualityGateError
         If one of the structures did not pass its gate.
     """
     run = open_run(folder)
     rows = {row["name"]: row for row in run.statistics.get("structures", ())}
+    if structures == ():
+        raise UsageError("the list of structures is empty; name some, or leave it out for all")
     names = structures or tuple(rows)
     if not by.strip():
         raise UsageError("--by is empty; the name of who approves was expected")

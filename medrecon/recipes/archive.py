@@ -109,17 +109,21 @@ def fetch(
     output : Path
         One folder below it for each series.
     callback : Callback, optional
-        Fetch by C-MOVE.
+        Fetch by C-MOVE; not from a DICOMweb.
     overwrite : bool
     progress : callable
 
     Raises
     ------
+    UsageError
+        If nothing is named to fetch, or a DICOMweb is to call back.
     RemoteInputError
         If something is missing, or the archive cannot be reached.
     OutputError
         If it cannot be written.
     """
+    if callback is not None and isinstance(archive, WebArchive):
+        raise UsageError("--move-port is for C-MOVE from dicom://; a DICOMweb does not call back")
     with NewFolder(output, overwrite=overwrite) as folder:
         if isinstance(archive, WebArchive):
             _fetch_by_web(archive, wanted, folder.staging, progress)

@@ -11,20 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from medrecon.batch.agreed import agree_on_options, check_options, options_to_keep
 from medrecon.batch.job import RECONSTRUCT, Job
 from medrecon.batch.journal import FOLDER, Journal, read_history
 from medrecon.batch.local import Begun, LocalPool
 from medrecon.batch.lock import only_one
 from medrecon.batch.outcome import Budget, Outcome, State
-from medrecon.batch.study import Study, batch_key, find_studies, shard_of
+from medrecon.batch.study import (
+    Study,
+    batch_key,
+    kept_key,
+    named_studies,
+    shard_of,
+)
 from medrecon.batch.table import write_tables
-from medrecon.errors import DamagedInputError, UsageError
-from medrecon.files.atomic import RUN_FILE, as_output_error, write_json
-from medrecon.options import Options, as_plain
-from medrecon.outputs.run import software_versions
+from medrecon.dicom.studies import files_by_study
+from medrecon.errors import DamagedInputError, NoSeriesError, UsageError
+from medrecon.files.atomic import RUN_FILE, as_output_error
+from medrecon.options import Options
 
-BATCH_FILE = "batch.json"
-SCHEMA_VERSION = 1
 LOCAL = "local"
 
 
@@ -113,7 +118,12 @@ def run_batch(
     Raises
     ------
     UsageError
-        If the output folder holds a batch with other options.
+        If the plan or the options cannot be followed, or the output folder holds a batch
+        with other options.
+    NoSeriesError
+        If there is no study below the root; nothing is written then.
+    ModelMissingError
+        If a model that is named is not there.
     OutputError
         If it cannot be written or another batch is at work in it.
     UnreadableInputError
@@ -121,12 +131,17 @@ def run_batch(
     """
     plan = plan or BatchPlan()
     index, count = plan.shard
+    _check_plan(plan)
+    check_options(options)
+    asked = options_to_keep(options)
+    found, _ = files_by_study(root)
+    if not found:
+        raise NoSeriesError("no study below the folder: neither DICOM files nor volumes")
     with as_output_error():
         output.mkdir(parents=True, exist_ok=True)
     with only_one(output / f".lock-{index}-of-{count}") as lock:
-        _agree_on_options(output, options)
-        studies, _ = find_studies(root, batch_key(output))
-        mine = shard_of(studies, index, count)
+        agree_on_options(output, options, asked)
+        mine = shard_of(named_studies(found, batch_key(output)), index, count)
         ledger = _Ledger(mine, watch)
         with Journal(output / FOLDER / f"{index}-of-{count}.jsonl") as journal:
             jobs = _left_to_do(mine, output, options, plan, ledger, journal)
@@ -142,8 +157,18 @@ def list_studies(root: Path, output: Path) -> dict[str, Path]:
     """Which folder each study's id stands for; for the eyes of who may see the names.
 
     Nothing of this is ever written.
+
+    Raises
+    ------
+    UsageError
+        If no batch was begun in the output folder, so that there are no ids yet.
+    UnreadableInputError
+        If the root cannot be opened.
     """
-    studies, _ = find_studies(root, batch_key(output))
+    key = kept_key(output)
+    if key is None:
+        raise UsageError("no batch was begun in that output folder, so no study has an id yet")
+    studies = named_studies(files_by_study(root)[0], key)
     return {s.id: Path(os.path.commonpath([f.parent for f in s.files])) for s in studies}
 
 
@@ -215,40 +240,24 @@ def _outcome_of_run(study: str, folder: Path) -> Outcome:
     return Outcome(study, State.GATE, "quality", reason, tuple(meshes))
 
 
-def _agree_on_options(output: Path, options: Options) -> None:
-    """Keep the batch's options, or compare with those that are kept."""
-    path = output / BATCH_FILE
-    # Where and with how many it runs may change; what it makes of a study may not.
-    wanted = as_plain(options)
-    if not path.exists():
-        content = {"schema_version": SCHEMA_VERSION, "software": software_versions()}
-        write_json(path, {**content, "options": wanted})
-        return
-    try:
-        kept = json.loads(path.read_text("utf-8"))["options"]
-    except (ValueError, KeyError, TypeError):
-        raise DamagedInputError(f"{BATCH_FILE} is damaged; start in a new folder") from None
-    differing = [
-        f"{room}.{name}"
-        for room, values in wanted.items()
-        for name, value in values.items()
-        if kept.get(room, {}).get(name) != value
-    ]
-    if differing:
-        raise UsageError(
-            f"the output folder holds a batch with other options ({', '.join(differing)}); "
-            "use the same, or a new folder"
-        )
+def _check_plan(plan: BatchPlan) -> None:
+    """Refuse a plan that cannot be followed, before anything is written."""
+    from medrecon.batch.dask_cluster import PREFIX
+
+    if plan.executor == LOCAL:
+        if plan.tls is not None:
+            raise UsageError(f"certificates are for --executor {PREFIX}host:port; local needs none")
+    elif not plan.executor.startswith(PREFIX):
+        raise UsageError(f"--executor {plan.executor}; local or {PREFIX}host:port expected")
+    shard_of((), *plan.shard)
 
 
 def _executor(plan: BatchPlan, lock: int) -> AbstractContextManager[Executor]:
     if plan.executor == LOCAL:
         jobs = plan.jobs or os.cpu_count() or 1
         return LocalPool(jobs, plan.budget, work=plan.work, lock=lock)
-    from medrecon.batch.dask_cluster import PREFIX, DaskCluster
+    from medrecon.batch.dask_cluster import DaskCluster
 
-    if not plan.executor.startswith(PREFIX):
-        raise UsageError(f"--executor {plan.executor}; local or {PREFIX}host:port expected")
     return DaskCluster(plan.executor, plan.budget, tls=plan.tls, work=plan.work)
 
 

@@ -104,6 +104,7 @@ def check_mesh(mesh: Mesh, options: CheckOptions, *, name: str = "") -> Printabi
         reasons += [_too_large((x, y, z), beds[key], key) for key, ok in fits.items() if not ok]
     if suspicion:
         reasons.append(f"{suspicion.words}; say which with --unit")
+    unmeasured = () if options.walls else ("walls not measured: --no-walls",)
     return Printability(
         name=name or mesh.label.name,
         extent_mm=(x, y, z),
@@ -113,7 +114,7 @@ def check_mesh(mesh: Mesh, options: CheckOptions, *, name: str = "") -> Printabi
         fits=fits,
         unit=suspicion,
         reasons=tuple(reasons),
-        notes=tuple(notes_of(solidity, walls, hanging, chosen)),
+        notes=(*unmeasured, *notes_of(solidity, walls, hanging, chosen)),
     )
 
 

@@ -17,7 +17,7 @@ from medrecon.core import Geometry, Modality
 from medrecon.errors import GeometryError, NoSeriesError, UsageError
 from medrecon.files import nifti
 from medrecon.files.atomic import open_atomic, write_json
-from medrecon.quality.scores import METRICS, Score, counts, score, summarise
+from medrecon.quality.scores import METRICS, Presence, Score, counts, score, summarise
 from medrecon.recorder import Progress, silent
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -98,6 +98,7 @@ def evaluate(
     for number, (case, prediction, truth) in enumerate(pairs):
         found.extend(_scores(case, prediction, truth, (labels, request)))
         progress("compare", (number + 1) / len(pairs))
+    warnings += _never_there(found)
     return Evaluation(tuple(found), request.tolerance_mm, tuple(warnings))
 
 
@@ -115,6 +116,11 @@ def predict(
 
     The network's own surfaces, on each image's own grid: what is measured is the
     network and nothing after it.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds label maps of other cases, which would be taken for the model's.
     """
     from medrecon.core import Acquisition, HuStatus
     from medrecon.models import store
@@ -127,6 +133,10 @@ def predict(
     chosen = _only(files, cases)
     hu = HuStatus.VERIFIED if modality is Modality.CT else HuStatus.NOT_CT
     output.mkdir(parents=True, exist_ok=True)
+    if others := sorted(set(_images_in(output)) - set(chosen)):
+        raise UsageError(
+            f"{output.name} holds label maps of another run ({others[0]}); choose another folder"
+        )
     for number, (case, path) in enumerate(chosen.items()):
         volume = nifti.read_volume(path, acquisition=Acquisition(modality, hu, "as was declared"))
         fields = segmenter.segment(volume).fields
@@ -150,6 +160,12 @@ def write_evaluation(found: Evaluation, folder: Path) -> None:
     with open_atomic(folder / "scores.csv") as stream:
         stream.write(text.getvalue().encode())
     write_json(folder / "summary.json", found.as_json())
+
+
+def _never_there(scores: Sequence[Score]) -> list[str]:
+    there = {s.label for s in scores if s.presence is not Presence.NEITHER}
+    empty = sorted({s.label for s in scores} - there)
+    return [f"{name} is in no label map, neither in the predictions nor beside" for name in empty]
 
 
 def _number(value: float | None) -> str:
@@ -183,6 +199,8 @@ def _pairs(
     predictions: Path, references: Path, cases: Sequence[str]
 ) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     if references.is_file() and predictions.is_file():
+        if cases:
+            raise UsageError("--cases chooses among the files of two folders; these are two files")
         return [(_name(references), predictions, references)], []
     mine, theirs = _maps(predictions), _only(_maps(references), cases)
     missing = [case for case in theirs if case not in mine]
@@ -198,11 +216,15 @@ def _pairs(
 def _maps(place: Path) -> dict[str, Path]:
     if place.is_file():
         return {_name(place): place}
-    files = sorted(place.iterdir()) if place.is_dir() else []
-    found = {_name(p): p for p in files if p.name.endswith(SUFFIXES) and not p.name.startswith(".")}
+    found = _images_in(place)
     if not found:
         raise NoSeriesError("no NIfTI files to compare: a file or a folder of them expected")
     return found
+
+
+def _images_in(folder: Path) -> dict[str, Path]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {_name(p): p for p in files if p.name.endswith(SUFFIXES) and not p.name.startswith(".")}
 
 
 def _only(files: dict[str, Path], cases: Sequence[str]) -> dict[str, Path]:

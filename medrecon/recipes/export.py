@@ -118,7 +118,8 @@ def export_run(
     Raises
     ------
     UsageError
-        If a format is unknown or needs what was not given: a source, the run's fields.
+        If a format is unknown or needs what was not given: a source, the run's fields; or
+        if a source or a pseudonym was asked for and no DICOM object.
     DamagedInputError
         If the source is not the series of the run.
     OutputError
@@ -157,6 +158,11 @@ def _check_formats(options: ExportOptions) -> None:
         raise UsageError(
             f"{', '.join(asked)} take identity and slice references from the scan, which the run "
             "does not keep; name it with --source"
+        )
+    if not asked and (options.source or options.series is not None or options.deidentify):
+        raise UsageError(
+            "--source, --series and --deidentify are for DICOM objects, and none is asked for; "
+            f"those are: {', '.join(DICOM_FORMATS)}"
         )
 
 

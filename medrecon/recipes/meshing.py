@@ -40,13 +40,14 @@ def mesh_segmented(
     options : Options, optional
         Those of meshing and of what is written, and the labels to keep.
     table : Path, optional
-        Names of a label map's numbers.
+        Names of a label map's numbers; of nothing else.
     progress : callable
 
     Raises
     ------
     UsageError
-        If none of the labels asked for is there, or the run kept no fields.
+        If none of the labels asked for is there, the run kept no fields, or a table was
+        given for what brings its own names.
     MedreconError
         As the readers raise it.
     """
@@ -85,12 +86,18 @@ def segmented_from_labels(maps: tuple[LabelMap, ...], source: str) -> Segmented:
 
 
 def _structures(source: Path, table: Path | None) -> tuple[Segmented, Geometry, Volume | None]:
+    from_dicom = source.is_file() and is_segmentation(source)
+    if table is not None and (from_dicom or source.is_dir()):
+        raise UsageError(
+            "--table names the numbers of a label map; a run, a folder of masks and a DICOM "
+            "object bring their own names"
+        )
     if (source / RUN_FILE).is_file():
         run = open_run(source)
         segmented, image = run.segmented(), run.volume()
         grid = image.geometry if image else segmented.segmentations[0].grid
         return segmented, grid, image
-    if source.is_file() and is_segmentation(source):
+    if from_dicom:
         segmented = segmented_from_dicom(source)
         return segmented, segmented.segmentations[0].grid, None
     maps = (
@@ -105,6 +112,8 @@ def _kept(segmented: Segmented, labels: tuple[str, ...] | None) -> Segmented:
     """The structures that were asked for."""
     if labels is None:
         return segmented
+    if not labels:
+        raise UsageError("--labels names no structure")
     there = [f.label.name for f in segmented.fields]
     missing = sorted(set(labels) - set(there))
     if missing:

@@ -17,7 +17,14 @@ from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.meshes import file_stem, mesh_format, save_meshes
 from medrecon.outputs.opened import open_run
 from medrecon.printing.finish import finish, side_letters
-from medrecon.printing.options import Cut, Patient, PrintOptions, factor_words, factors_of
+from medrecon.printing.options import (
+    Cut,
+    Patient,
+    PrintOptions,
+    check_steps,
+    factor_words,
+    factors_of,
+)
 from medrecon.printing.pieces import Piece, cut_pieces, parts_of
 from medrecon.printing.solids import mesh_of
 from medrecon.quality.printability import Printability
@@ -30,6 +37,7 @@ __all__ = [
     "Prepared",
     "PreparedPart",
     "PrintOptions",
+    "check_steps",
     "factor_words",
     "prepare_prints",
     "prepare_run",
@@ -101,7 +109,7 @@ def prepare_prints(
     Raises
     ------
     UsageError
-        If something asked for cannot be done to a part.
+        If something asked for cannot be done to a part, or does nothing by itself.
     DamagedInputError
         If a mesh bounds no solid.
     GeometryError
@@ -110,6 +118,7 @@ def prepare_prints(
         If a part cannot be had without self-intersections.
     """
     chosen = process(options.process)
+    check_steps(options)
     for name in options.formats:
         mesh_format(name)
     if not overwrite and output.is_dir() and any(output.iterdir()):

@@ -49,6 +49,7 @@ class TrainRequest:
         Names, and the values of the label maps that belong to each. Empty: what
         ``dataset.json`` says, or one label for each value that occurs.
     modality : Modality
+        Of the images; of no meaning where they are made up.
     network : str
         UNet or DynUNet.
     features : tuple of int
@@ -111,11 +112,17 @@ def train_on_pairs(
 
     Beside the model's own files the folder gets ``split.json``: which cases trained,
     which told how well it goes, and which were never looked at.
+
+    Raises
+    ------
+    UsageError
+        If no map that trains holds a structure that was named.
     """
     from medrecon.train import find_cases, on_network_grid, plan, read_pair, split_cases
 
     split = split_cases(find_cases(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
+    _require_occurring(values, split)
     labels = numbered_labels(values)
     order = (*split.train, *split.validation)
 
@@ -155,6 +162,7 @@ def train_on_labels(
 
     split = split_cases(find_label_maps(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
+    _require_occurring(values, split)
     labels = numbered_labels(values)
     maps = read_maps((*split.train, *split.validation))
     tissues = values_in(maps)
@@ -162,7 +170,8 @@ def train_on_labels(
     count = len(split.train)
     spacing = request.spacing_mm or min(min(m.geometry.spacing_mm) for m in maps)
     recipe = recipe_for(
-        replace(request, spacing_mm=spacing),
+        # Made-up values lie between 0 and 1, whatever they stand for.
+        replace(request, spacing_mm=spacing, modality=Modality.MR),
         labels,
         [m.geometry for m in maps],
         MADE_UP_INTENSITY,
@@ -283,6 +292,15 @@ def _found_labels(folder: Path, split: Split) -> dict[str, tuple[int, ...]]:
     if not found:
         raise UsageError("the label maps hold nothing but background")
     return {f"label_{v}": (v,) for v in found}
+
+
+def _require_occurring(values: Mapping[str, tuple[int, ...]], split: Split) -> None:
+    """Refuse a structure of which no map that trains holds a voxel."""
+    there = {v for case in split.train for v in _values(case)}
+    for name, own in values.items():
+        if not there & set(own):
+            spoken = " or ".join(map(str, own))
+            raise UsageError(f"{name}: none of the maps that train holds a value {spoken}")
 
 
 def _values(case: Case) -> list[int]:

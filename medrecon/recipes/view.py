@@ -75,7 +75,8 @@ def collect(
     Raises
     ------
     UsageError
-        If there are more than two runs or more than one image.
+        If there are more than two runs or more than one image, anything else beside two
+        runs, errors of other than one run, or a choice of series where none is read.
     MedreconError
         As the readers do.
     """
@@ -84,6 +85,12 @@ def collect(
     images = [s for s in sources if not _is_mesh(s) and not (s / RUN_FILE).is_file()]
     if len(runs) > 2 or len(images) > 1 or not sources:
         raise UsageError("up to two runs, any mesh files and one image can be shown together")
+    if len(runs) == 2 and (files or images):
+        raise UsageError("two runs stand side by side alone; leave out the meshes and the image")
+    if errors and len(runs) != 1:
+        raise UsageError(f"--errors measures meshes against one run's fields; {len(runs)} are here")
+    if load not in (None, LoadOptions()) and not images:
+        raise UsageError("--series and --modality are for an image, and none is named")
     meshes = _coloured(itertools.chain.from_iterable(read_meshes(f) for f in files))
     if len(runs) == 2:
         return content_of(_side_by_side(runs), None)

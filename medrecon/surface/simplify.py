@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -62,7 +64,7 @@ def simplify(
     Raises
     ------
     UsageError
-        If the tolerance is negative or the target below 4.
+        If the tolerance is negative, infinite or not a number, or the target below 4.
     ValueError
         If the mesh is not a valid solid.
 
@@ -71,7 +73,7 @@ def simplify(
     Garland M., Heckbert P. Surface simplification using quadric error metrics.
     SIGGRAPH 1997, DOI 10.1145/258734.258849 (the collapse order).
     """
-    if tolerance_mm < 0 or (target_faces is not None and target_faces < 4):
+    if not 0 <= tolerance_mm < math.inf or (target_faces is not None and target_faces < 4):
         raise UsageError("a tolerance of at least 0 mm or a target of at least 4 triangles")
     vertices, faces = mesh.vertices_mm, mesh.faces
     if target_faces is not None:

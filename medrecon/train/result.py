@@ -86,8 +86,8 @@ def card(manifest: Manifest, options: TrainOptions) -> str:
             f"- Again: `{m.training.command}`",
             f"- Licence: code {m.licences.code}, weights {m.licences.weights}",
             "",
-            f"Dice on the held-out seeds {_span(options.validation_seeds)}, "
-            "on the network's grid, before the boundary is refined:",
+            f"Dice on the seeds {_span(options.validation_seeds)}, which gave the curve and no "
+            "weights, on the network's grid, before the boundary is refined:",
             "",
             "| label | Dice |",
             "|---|---|",

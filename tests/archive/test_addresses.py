@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medrecon.archive.destination import Credentials, Peer, WebArchive, archive_at
+from medrecon.archive.destination import Credentials, Peer, Trust, WebArchive, archive_at
 from medrecon.archive.dicomweb import STORE_AT_ONCE, in_groups
 from medrecon.archive.multipart import Body, Parts, boundary_of
 from medrecon.errors import RemoteInputError, UsageError
@@ -37,6 +37,15 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError) as refusal:
         archive_at("https://me:hunter2@pacs.example/dicom-web")
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("address", ["dicom://A@pacs.example", "http://pacs.example/dicom-web"])
+def test_certificates_are_not_taken_for_a_way_that_is_in_clear(address: str) -> None:
+    for trust in (Trust(Path("ca.pem")), Trust(None, Path("cert.pem")), Trust(key=Path("k.pem"))):
+        with pytest.raises(UsageError, match="in clear"):
+            archive_at(address, trust=trust)
+    with pytest.raises(UsageError, match="without its certificate"):
+        archive_at("dicoms://A@pacs.example", trust=Trust(key=Path("k.pem")))
 
 
 def test_credentials_go_in_clear_to_this_machine_only() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -16,10 +18,15 @@ import pytest
 from drive import OPTIONS
 from studies import POISONS, write_studies
 
+from medrecon.batch.agreed import agree_on_options, options_to_keep
+from medrecon.batch.dask_cluster import Tls
 from medrecon.batch.journal import Journal, read_history
 from medrecon.batch.outcome import Outcome, State
 from medrecon.batch.study import batch_key, find_studies, shard_of
-from medrecon.errors import OutputError, UsageError
+from medrecon.errors import ModelMissingError, NoSeriesError, OutputError, UsageError
+from medrecon.models.store import shipped_folder
+from medrecon.options import Options, as_plain
+from medrecon.privacy.audit import audit_folder
 from medrecon.recipes.batch import BatchPlan, list_studies, run_batch
 
 HERE = Path(__file__).parent
@@ -148,11 +155,104 @@ def test_a_torn_last_line_of_the_journal_is_read_over(tmp_path):
     assert history.ended["c"].reason == "a gap"
 
 
-def test_other_options_are_refused_in_a_folder_that_has_a_batch(tmp_path):
-    (tmp_path / "root").mkdir()
-    run_batch(tmp_path / "root", output=tmp_path / "out", options=OPTIONS)
-    from medrecon.options import Options
+def begun(output: Path, options: Options) -> None:
+    """A batch that stopped before its first study."""
+    output.mkdir()
+    agree_on_options(output, options, options_to_keep(options))
 
+
+def asking(**choices: object) -> Options:
+    segment, output = dataclasses.replace(OPTIONS.segment), dataclasses.replace(OPTIONS.output)
+    for name, value in choices.items():
+        if hasattr(segment, name):
+            segment = dataclasses.replace(segment, **{name: value})
+        else:
+            output = dataclasses.replace(output, **{name: value})
+    return dataclasses.replace(OPTIONS, segment=segment, output=output)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tissues": ("foo",)}, {"formats": ("stl", "foo")}, {"device": "cuda:one"}]
+)
+def test_options_that_fit_no_study_are_refused_before_anything_is_written(tmp_path, wrong):
+    write_studies(tmp_path / "root", 1)
+    with pytest.raises(UsageError):
+        run_batch(tmp_path / "root", output=tmp_path / "out", options=asking(**wrong))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_is_not_there_is_missed_before_anything_is_written(tmp_path):
+    write_studies(tmp_path / "root", 1)
+    with pytest.raises(ModelMissingError):
+        run_batch(tmp_path / "root", output=tmp_path / "out", options=asking(models=("no_such",)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_a_study_is_no_batch(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "letter.txt").write_text("Dear colleague")
+    with pytest.raises(NoSeriesError, match="no study"):
+        run_batch(tmp_path / "root", output=tmp_path / "out", options=OPTIONS)
+    assert not (tmp_path / "out").exists()
+
+
+def model_called(folder: Path, version: str) -> str:
+    """A folder with a manifest as any model has one; its weights are never looked at."""
+    (shipped,) = shipped_folder().glob("phantom_torso/manifest.toml")
+    folder.mkdir(parents=True)
+    text = re.sub(r"(?m)^name = .*$", 'name = "own"', shipped.read_text(), count=1)
+    text = re.sub(r"(?m)^version = .*$", f'version = "{version}"', text, count=1)
+    (folder / "manifest.toml").write_text(text)
+    return str(folder)
+
+
+def test_a_model_s_folder_can_bear_a_patient_s_name_so_the_batch_keeps_its_hash(tmp_path):
+    one = model_called(tmp_path / "Mustermann_Erika" / "a", "1.0.0")
+    begun(tmp_path / "out", asking(models=(one,)))
+    assert "Mustermann" not in (tmp_path / "out" / "batch.json").read_text()
+    assert audit_folder(tmp_path / "out") == []
+    # The same model moved is the same; another in a folder of its name is not.
+    moved = model_called(tmp_path / "elsewhere", "1.0.0")
+    same = asking(models=(moved,))
+    agree_on_options(tmp_path / "out", same, options_to_keep(same))
+    other = asking(models=(model_called(tmp_path / "other" / "a", "2.0.0"),))
+    with pytest.raises(UsageError, match=r"segment\.models"):
+        agree_on_options(tmp_path / "out", other, options_to_keep(other))
+
+
+def test_a_batch_begun_when_paths_were_kept_goes_on(tmp_path):
+    one, two = (model_called(tmp_path / name, "1.0.0") for name in "ab")
+    earlier = {"schema_version": 1, "options": as_plain(asking(models=(one,)))}
+    (tmp_path / "batch.json").write_text(json.dumps(earlier))
+    agree_on_options(tmp_path, asking(models=(one,)), options_to_keep(asking(models=(one,))))
+    with pytest.raises(UsageError, match=r"segment\.models"):
+        agree_on_options(tmp_path, asking(models=(two,)), options_to_keep(asking(models=(two,))))
+
+
+def test_ids_are_told_of_a_batch_that_was_begun_and_nothing_is_written(tmp_path):
+    write_studies(tmp_path / "root", 1)
+    (tmp_path / "out").mkdir()
+    for output in (tmp_path / "out", tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match="no batch was begun"):
+            list_studies(tmp_path / "root", output)
+    assert not list((tmp_path / "out").iterdir())
+    batch_key(tmp_path / "out")
+    assert len(list_studies(tmp_path / "root", tmp_path / "out")) == 1
+
+
+def test_certificates_without_a_cluster_are_refused(tmp_path):
+    write_studies(tmp_path / "root", 1)
+    tls = Tls(Path("ca.pem"), Path("cert.pem"), Path("key.pem"))
+    with pytest.raises(UsageError, match="certificates"):
+        run_batch(
+            tmp_path / "root", output=tmp_path / "out", options=OPTIONS, plan=BatchPlan(tls=tls)
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_options_are_refused_in_a_folder_that_has_a_batch(tmp_path):
+    write_studies(tmp_path / "root", 1)
+    begun(tmp_path / "out", OPTIONS)
     with pytest.raises(UsageError, match=r"segment\.tissues"):
         run_batch(tmp_path / "root", output=tmp_path / "out", options=Options())
 
@@ -161,7 +261,7 @@ def test_two_batches_cannot_work_in_one_folder(tmp_path, monkeypatch):
     from medrecon.batch import lock
 
     monkeypatch.setattr(lock, "PATIENCE_S", 0.2)
-    (tmp_path / "root").mkdir()
+    write_studies(tmp_path / "root", 1)
     (tmp_path / "out").mkdir()
     with (
         lock.only_one(tmp_path / "out" / ".lock-1-of-1"),

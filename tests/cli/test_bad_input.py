@@ -179,3 +179,27 @@ def test_an_interrupted_run_leaves_nothing(series, tmp_path, number, moment):
         "medrecon: error: interrupted; nothing was left half-written [interrupted]"
     )
     assert not out.exists()
+
+
+@pytest.mark.parametrize("names", ["bone,kidny", "kidny", ","])
+def test_a_structure_that_is_not_there_is_refused_by_its_name(series, tmp_path, names):
+    words = ("seg+mesh", "series", "--tissue", "bone", "--labels", names, "-o", "out")
+    line = refused(
+        medrecon(*words, "-q", "--no-progress", cwd=tmp_path), 2, "usage", tmp_path / "out"
+    )
+    assert ("kidny: no such structure; there are: bone" in line) == (names != ",")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("seg+mesh",),
+        ("segg",),
+        ("mesh", "x", "--tolerance-mm", "nan"),
+        ("mesh", "x", "--target-faces", "many"),
+        ("info", "--nope"),
+        ("seg", "--channel", "t1", "-o", "out"),
+    ],
+)
+def test_a_word_that_is_not_known_is_one_line_with_a_code(tmp_path, words):
+    refused(medrecon(*words, cwd=tmp_path), 2, "usage", tmp_path / "out")

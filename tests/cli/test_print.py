@@ -60,9 +60,12 @@ def test_every_step_changes_what_is_asked_for():
         "open-at=z:-120", "shrink=0.3,0.3,0.4", "gap=a:b:0.3", "margin=tumor:5,10:kidney_right",
         "boolean=both:a+b", "only=a,b", "bed=100,100,100",
     )  # fmt: skip
-    plain = print_options("sla", [], ("stl",))
+    # Some steps belong to another one, and are refused without it.
+    needs = {"drain": ["hollow=2"], "pins": ["cut=z"], "open-at": ["vessel=aorta:1.5"]}
     for step in steps:
-        assert print_options("sla", [step], ("stl",)) != plain, step
+        before = needs.get(step.partition("=")[0], [])
+        without = print_options("sla", before, ("stl",))
+        assert print_options("sla", [*before, step], ("stl",)) != without, step
     whole = print_options("sla", list(steps), ("stl",))
     assert whole.inscription.lines == ("A", "2026-11-21")
     assert whole.pins.clearance_mm == 0.5
@@ -71,3 +74,17 @@ def test_every_step_changes_what_is_asked_for():
     assert print_options(None, None, ("stl",)) is None
     with pytest.raises(UsageError, match="shows what it takes"):
         print_options("sla", ["shrink=1,2"], ("stl",))
+
+
+@pytest.mark.parametrize("step", ["drain=4:2", "pins=4:0.2", "open-at=z:-120"])
+def test_a_step_that_does_nothing_by_itself_is_refused(step):
+    with pytest.raises(UsageError, match="does nothing without"):
+        print_options("sla", [step], ("stl",))
+
+
+@pytest.mark.parametrize(
+    "step", ["hollow=nan", "cut=z:nan", "base=inf", "vessel=aorta:nan", "shrink=nan,0,0"]
+)
+def test_a_number_that_is_none_is_refused(step):
+    with pytest.raises(UsageError, match="shows what it takes"):
+        print_options("sla", [step], ("stl",))

@@ -12,6 +12,7 @@ from medrecon.errors import (
     MissingSpacingError,
     PixelDataError,
     UnreadableInputError,
+    UsageError,
 )
 from medrecon.files.nifti import read_volume, write_volume
 
@@ -107,8 +108,9 @@ def test_a_series_of_volumes_needs_a_choice(tmp_path):
     with pytest.raises(GeometryError, match="--frame"):
         read_volume(path)
     assert np.array_equal(read_volume(path, frame=2).array, array[..., 1])
-    with pytest.raises(GeometryError, match="frame 3"):
-        read_volume(path, frame=3)
+    for frame in (0, 3):
+        with pytest.raises(UsageError, match=f"frame {frame}"):
+            read_volume(path, frame=frame)
 
 
 def test_a_scaled_image_is_scaled(tmp_path):

@@ -23,7 +23,7 @@ from medrecon.models import (
 from medrecon.models.manifest import ModelLabel
 from medrecon.models.networks import build_network
 from medrecon.models.weights import write_weights
-from medrecon.networks import run_networks
+from medrecon.networks import model_hashes, run_networks
 from medrecon.options import SegmentOptions
 from medrecon.recorder import Recorder
 from medrecon.segmentation import unet
@@ -93,6 +93,18 @@ def test_an_mr_without_a_model_is_refused_and_says_what_could_be_pulled(folder: 
     mr = volume(Acquisition(Modality.MR))
     with pytest.raises(ModelMissingError, match=r"brats_mri_segmentation.*could be pulled"):
         run_networks(mr, SegmentOptions(device="cpu"), Recorder())
+
+
+def test_a_models_hash_is_of_what_it_is_and_not_of_its_name(folder: Path) -> None:
+    model(folder, "organs")
+    named = SegmentOptions(models=("organs",))
+    before = model_hashes(volume(), named)
+    assert before == model_hashes(volume(), SegmentOptions())  # which "auto" takes
+    manifest = folder / "organs" / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.2"', 'version = "1.3"'))
+    assert model_hashes(volume(), named) != before
+    assert model_hashes(volume(), SegmentOptions(tissues=("bone",))) == ()
+    assert model_hashes(volume(), SegmentOptions(models=("missing",))) == ()
 
 
 def test_every_part_of_a_model_runs_and_is_recorded(folder: Path) -> None:

@@ -75,6 +75,12 @@ def test_nothing_is_done_twice_and_the_result_is_that_of_an_undisturbed_run(stop
     }
 
 
+def test_another_model_under_the_same_name_does_it_again(stopped, walked, monkeypatch):
+    monkeypatch.setattr(pipeline, "model_hashes", lambda *_: ("of another manifest",))
+    pipeline.reconstruct(stopped / "in", output=stopped / "run", options=OPTIONS)
+    assert walked == ["segment_volume", "mesh_field"]
+
+
 def test_other_options_of_a_stage_do_it_again_and_what_follows_too(stopped, walked):
     finer = replace(OPTIONS, mesh=MeshOptions(tolerance_mm=0.0))
     pipeline.reconstruct(stopped / "in", output=stopped / "run", options=finer)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medrecon.core.geometry import Triple
-from medrecon.errors import DamagedInputError
+from medrecon.errors import DamagedInputError, UnreadableInputError
 
 SCHEMA_VERSION = 1
 
@@ -89,11 +89,17 @@ def read_guidance(path: Path) -> Guidance:
 
     Raises
     ------
+    UnreadableInputError
+        If the file is not there or cannot be opened.
     DamagedInputError
-        If the file is something else.
+        If it is something else.
     """
     try:
         return guidance_from_json(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise UnreadableInputError(
+            f"the file of clicks cannot be read: {error.strerror}"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedInputError(
             f"the file of clicks cannot be read ({type(error).__name__}); an object with "
