@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +10,7 @@ from medrecon.core import Modality, Segmentation, Volume
 from medrecon.errors import ModelError, ModelMissingError, ModelUntrustedError, UsageError
 from medrecon.models import choose
 from medrecon.models.choose import Choice
-from medrecon.models.manifest_toml import MANIFEST_NAME
-from medrecon.models.store import find
+from medrecon.models.store import find, fingerprint
 from medrecon.options import AUTO, SegmentOptions
 from medrecon.recorder import Recorder, Stage
 
@@ -71,10 +69,9 @@ def run_networks(
 
 
 def model_hashes(volume: Volume, options: SegmentOptions) -> tuple[str, ...]:
-    """What runs on an image besides the program: SHA-256 of each model's manifest.
+    """Fingerprints of the models that run on an image: another under an old name has another.
 
-    A manifest states its weights' SHA-256, so another model under an old name has another
-    hash. Models that are missing or broken are left out: running them says so.
+    Those that are missing or broken are left out: running them says so.
     """
     found = []
     for name in _names(options):
@@ -83,7 +80,7 @@ def model_hashes(volume: Volume, options: SegmentOptions) -> tuple[str, ...]:
         except ModelError:
             continue
         if model is not None:
-            found.append(hashlib.sha256((model.folder / MANIFEST_NAME).read_bytes()).hexdigest())
+            found.append(fingerprint(model))
     return tuple(found)
 
 

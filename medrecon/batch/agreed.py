@@ -9,8 +9,8 @@ from typing import Any
 
 from medrecon.errors import DamagedInputError, UsageError
 from medrecon.files.atomic import write_json
-from medrecon.options import Options, as_plain
-from medrecon.outputs.run import A_FOLDER, sha256_of_file, software_versions, without_paths
+from medrecon.options import AUTO, Options, as_plain
+from medrecon.outputs.run import software_versions, without_paths
 
 BATCH_FILE = "batch.json"
 SCHEMA_VERSION = 1
@@ -37,22 +37,22 @@ def check_options(options: Options) -> None:
 
 
 def options_to_keep(options: Options) -> dict[str, Any]:
-    """The options without paths, and which models those are that were named by one.
+    """The options without paths, and which models those are that were named.
 
-    A folder's name can be a patient's; the SHA-256 of its manifest, which holds that of
-    the weights, tells one model from another.
+    A folder's name can be a patient's, and a model can be replaced under its name; its
+    fingerprint tells one from another.
 
     Raises
     ------
     ModelMissingError
         If a model is neither installed nor in a folder.
     """
-    plain = as_plain(options)
-    kept = without_paths(plain)
-    named = zip(plain["segment"]["models"] or (), kept["segment"]["models"] or (), strict=True)
+    from medrecon.models.store import find, fingerprint
+
+    named = [name for name in options.segment.models or () if name != AUTO]
     return {
-        "options": kept,
-        "models_sha256": [_manifest_hash(path) for path, name in named if name == A_FOLDER],
+        "options": without_paths(as_plain(options)),
+        "models_sha256": [fingerprint(find(name)) for name in named],
     }
 
 
@@ -100,10 +100,3 @@ def agree_on_options(folder: Path, options: Options, asked: Mapping[str, Any]) -
             f"the output folder holds a batch with other options ({', '.join(differing)}); "
             "use the same, or a new folder"
         )
-
-
-def _manifest_hash(name: str) -> str:
-    from medrecon.models import store
-    from medrecon.models.manifest_toml import MANIFEST_NAME
-
-    return sha256_of_file(store.find(name).folder / MANIFEST_NAME)

@@ -117,6 +117,11 @@ def open_model(folder: Path) -> InstalledModel:
     return InstalledModel(manifest, folder, folder.parent == shipped_folder())
 
 
+def fingerprint(model: InstalledModel) -> str:
+    """SHA-256 of its manifest, which states its weights': what it is, whatever its name."""
+    return hashlib.sha256((model.folder / MANIFEST_NAME).read_bytes()).hexdigest()
+
+
 def verify(model: InstalledModel) -> None:
     """Read the weights once and compare them with the manifest.
 
