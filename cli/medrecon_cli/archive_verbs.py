@@ -113,6 +113,8 @@ def fetch(
     from medrecon.recipes.archive import Callback, Wanted, list_series
     from medrecon.recipes.archive import fetch as fetch_files
 
+    if study and accession:
+        raise UsageError("--study and --accession: name the study by one of them")
     terminal = talking.terminal()
     archive = connecting.archive_at(source)
     wanted = Wanted(study, series, accession)

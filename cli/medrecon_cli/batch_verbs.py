@@ -86,6 +86,8 @@ def batch(
     if where:
         _tell_where(list_studies(root, output), terminal)
         return
+    if executor.startswith("dask") and jobs is not None:
+        raise UsageError("--jobs: with Dask the cluster says how many run at a time")
     options = o.Options(
         o.LoadOptions(modality=opt.modality_of(modality), deface=deface),
         o.SegmentOptions(opt.tuple_of(tissue), opt.tuple_of(model), opt.names_of(labels), device),

@@ -175,3 +175,12 @@ def test_a_list_fetches_nothing_and_a_web_archive_calls_nobody_back(tmp_path):
     error = refusal(*web, "-o", tmp_path / "out", "--move-port", 11112)
     assert error.exit_code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_has_one_name_and_a_cluster_its_own_number_of_hands(tmp_path):
+    web = ("fetch", "--from", "http://127.0.0.1:9/dicom-web", "-o", tmp_path / "out")
+    assert "by one of them" in str(refusal(*web, "--study", "1.2", "--accession", "7"))
+    (tmp_path / "root").mkdir()
+    dask = ("batch", tmp_path / "root", "-o", tmp_path / "out", "--executor", "dask://127.0.0.1:1")
+    assert "the cluster says" in str(refusal(*dask, "-j", "2"))
+    assert not (tmp_path / "out").exists()
