@@ -136,6 +136,7 @@ def train(
                 learning_rate=learning_rate,
                 machine=machine,
                 start=start,
+                command=_command(context),
                 progress=progress,
             )
         else:

@@ -61,6 +61,7 @@ def train_head(
     learning_rate: float | None = None,
     machine: Machine | None = None,
     start: str | None = None,
+    command: str = "",
     progress: Progress = silent,
 ) -> str:
     """Train the shipped model `head` on images made from head label maps; its identity.
@@ -68,7 +69,8 @@ def train_head(
     Of the maps in the folder, by name, the first sixteen train, the next two tell how
     well it goes, and what comes after them is never looked at. `start` names a model
     whose weights it begins with; also the third weights, which saw nothing at 2.5 mm
-    (`medrecon.train.carry`). `learning_rate` is its peak, the recipe's unless given.
+    (`medrecon.train.carry`). `learning_rate` is its peak, the recipe's unless given;
+    `command` is what the card says of how it was made.
     """
     from medrecon.models.store import find
     from medrecon.train import (
@@ -89,6 +91,8 @@ def train_head(
     if learning_rate is not None:
         schedule = replace(recipe.schedule, learning_rate=learning_rate)
         recipe = replace(recipe, schedule=schedule)
+    if command:
+        recipe = replace(recipe, training=replace(recipe.training, command=command))
     write_split(split, output)
     total = len(split.train) + len(split.validation)
     templates: list[Template] = []

@@ -69,7 +69,8 @@ class UnetSegmenter:
         Raises
         ------
         ModelUntrustedError
-            If the model is not meant for this image and `force` is not set.
+            If the model is not meant for this image, or the image shows nothing of what it
+            is for, and `force` is not set.
         UnverifiedHuError
             If the model needs Hounsfield units and these are not proven to be.
         ModelMissingError, ModelHashError, ModelError
@@ -98,7 +99,7 @@ class UnetSegmenter:
         )
         device = choose_device(self.device)
         network = build_model(manifest, load_weights(self.model))
-        how = Manner(self.tta, progress, self.tell)
+        how = Manner(self.tta, progress, self.tell, self.force)
         return run_network(network, manifest, images, device, how)
 
 
@@ -120,11 +121,12 @@ def joined(results: Sequence[Segmentation]) -> Segmentation:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a network is run: with flips or without, and who is told of it."""
+    """How a network is run: with flips or without, who is told of it, and come what may."""
 
     tta: bool = False
     progress: Progress | None = None
     tell: Tell | None = None
+    force: bool = False
 
 
 def run_network(
@@ -148,10 +150,16 @@ def run_network(
     grid = images[0].geometry
     fields, findings = fields_from_logits(logits, grid, manifest.labels)
     require_sides(fields)
+    notes = list(done.notes)
     if manifest.name == HEAD:
-        require_head(fields)
-    if done.notes:
-        findings["model"] = done.notes
+        try:
+            require_head(fields)
+        except ModelUntrustedError as error:
+            if not how.force:
+                raise
+            notes.append(f"taken all the same (--force-model): {error}")
+    if notes:
+        findings["model"] = tuple(notes)
     concerns = print_concerns(manifest)
     return Segmentation(grid, fields, manifest.identity, exclusive, findings, concerns=concerns)
 
