@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medrecon.errors import UsageError
+from medrecon_cli import options as opt
 from medrecon_cli.grouped import grouped
 from medrecon_cli.groups import Talking
 
@@ -98,13 +99,7 @@ def fetch(
             "--move-port", min=1, max=65535, help="Fetch by C-MOVE to this port, not by C-GET."
         ),
     ] = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Write into a folder that is not empty; files of the same names are replaced.",
-        ),
-    ] = False,
+    force: opt.ForceInto = False,
     *,
     connecting: Connecting,
     talking: Talking,

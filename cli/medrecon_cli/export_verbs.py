@@ -45,13 +45,7 @@ def export(
         bool,
         typer.Option("--deidentify", help="DICOM objects under a pseudonym, with new UIDs."),
     ] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Write into a folder that is not empty; files of the same names are replaced.",
-        ),
-    ] = False,
+    force: opt.ForceInto = False,
     *,
     talking: Talking,
 ) -> None:

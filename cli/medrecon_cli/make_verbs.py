@@ -66,13 +66,7 @@ def phantom(
         Path, typer.Option("-o", "--output", help="Folder for the DICOM files and truth.json.")
     ] = Path("phantom"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which one of its kind.")] = 2026,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Write into a folder that is not empty; files of the same names are replaced.",
-        ),
-    ] = False,
+    force: opt.ForceInto = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:

@@ -126,6 +126,13 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Traceback on errors, more detail.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an earlier run in the folder.")]
+ForceInto = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Write into a folder that is not empty; files of the same names are replaced.",
+    ),
+]
 Segmented = Annotated[
     Path | None,
     typer.Argument(
