@@ -235,7 +235,12 @@ def _association(entity: Any, peer: Peer, kind: Kind) -> Iterator[Any]:
         yield link
 
 
-def _associate(entity: Any, peer: Peer, kind: Kind, **more: Any) -> Any:
+def _associate(
+    entity: Any, peer: Peer, kind: Kind, evt_handlers: Sequence[Any] = (), **more: Any
+) -> Any:
+    from pynetdicom import evt
+
+    opened: list[bool] = []
     secure = (peer.trust.context(), peer.host) if peer.secure else None
     link = entity.associate(
         peer.host,
@@ -243,10 +248,12 @@ def _associate(entity: Any, peer: Peer, kind: Kind, **more: Any) -> Any:
         ae_title=peer.title,
         tls_args=secure,
         bind_address=(_own_side(peer), 0),
+        evt_handlers=[(evt.EVT_CONN_OPEN, lambda _: opened.append(True)), *evt_handlers],
         **more,
     )
     if not link.is_established:
-        _not_established(link, kind)
+        # A peer that closes at once can do so before its rejection is read.
+        _not_established(kind, answered=link.is_rejected or bool(opened))
     return link
 
 
@@ -267,9 +274,12 @@ def _released(link: Any) -> Iterator[None]:
         link.release()
 
 
-def _not_established(link: Any, kind: Kind) -> NoReturn:
-    if link.is_rejected:
-        raise kind("the archive rejects the association: is the AE title known there?")
+def _not_established(kind: Kind, *, answered: bool) -> NoReturn:
+    if answered:
+        raise kind(
+            "the archive rejects the association: is the AE title known there, and does it "
+            "speak TLS where you do?"
+        )
     raise kind("the archive cannot be reached: see host, port and TLS options")
 
 
