@@ -7,7 +7,6 @@ what each hands on is a frozen value.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -24,7 +23,7 @@ from medrecon.core import (
     Volume,
 )
 from medrecon.core.threads import in_order, second_thread
-from medrecon.errors import DamagedInputError, UsageError
+from medrecon.errors import DamagedInputError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.output_folder import OutputFolder
 from medrecon.loading import load_channels, load_volume, shown_grid
@@ -49,7 +48,13 @@ from medrecon.outputs.run import (
     sha256_of_files,
     statistics_json,
 )
-from medrecon.outputs.segmented import Segmented, distinct, write_segmented
+from medrecon.outputs.segmented import (
+    Segmented,
+    distinct,
+    only_named,
+    require_named,
+    write_segmented,
+)
 from medrecon.outputs.shown import show_volume, write_volume
 from medrecon.quality.observed import Observed, observe
 from medrecon.recorder import Progress, Recorder, silent
@@ -253,9 +258,12 @@ def find_structures(
 ) -> tuple[Segmentation, ...]:
     """What was asked for as its segmenters found it, no two of one name."""
     found = [*_tissues(volume, options, log), *run_networks(volume, options, log, channels)]
-    if options.labels is not None:
-        _require_known(options.labels, found)
-    return distinct([_only(s, options.labels) for s in found])
+    if (names := options.labels) is not None:
+        # What was looked for in vain has a finding; "model" is told of the network itself.
+        known = {n for s in found for n in (*s.findings, *(x.name for x in s.labels))} - {"model"}
+        require_named(names, sorted(known))
+        found = [only_named(s, names) for s in found]
+    return distinct(found)
 
 
 def mesh_structures(
@@ -385,21 +393,3 @@ def _tissues(volume: Volume, options: SegmentOptions, log: Recorder) -> list[Seg
 
     with log.stage("tissues") as stage:
         return [TissueSegmenter(names).segment(volume, progress=stage)]
-
-
-def _require_known(names: Sequence[str], found: Sequence[Segmentation]) -> None:
-    """Refuse a name that no structure has, neither one found nor one looked for in vain."""
-    known = {name for s in found for name in (*s.findings, *(x.name for x in s.labels))} - {"model"}
-    if not names:
-        raise UsageError("--labels names no structure")
-    if unknown := sorted(set(names) - known):
-        there = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"--labels {','.join(unknown)}: no such structure; there are: {there}")
-
-
-def _only(segmentation: Segmentation, labels: Sequence[str] | None) -> Segmentation:
-    """The segmentation with the named labels only."""
-    if labels is None:
-        return segmentation
-    kept = tuple(f for f in segmentation.fields if f.label.name in labels)
-    return dataclasses.replace(segmentation, fields=kept)

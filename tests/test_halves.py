@@ -139,7 +139,7 @@ def test_masks_on_different_grids_and_empty_ones_are_refused(tmp_path):
 
 def test_labels_that_are_not_there_and_runs_without_fields_are_usage_errors(scan, tmp_path):
     segment_study(scan, output=tmp_path / "half", options=options())
-    with pytest.raises(UsageError, match="no structure liver"):
+    with pytest.raises(UsageError, match="--labels liver: no such structure"):
         mesh_segmented(
             tmp_path / "half",
             output=tmp_path / "out",

@@ -36,20 +36,6 @@ class Study:
         return f"<Study {self.id}: {len(self.files)} files>"
 
 
-def find_studies(root: Path, key: bytes) -> tuple[tuple[Study, ...], int]:
-    """Every study below the folder, in order of its id, and how many files are no image.
-
-    Raises
-    ------
-    UnreadableInputError
-        If the folder cannot be opened.
-    """
-    from medrecon.dicom.studies import files_by_study
-
-    found, aside = files_by_study(root)
-    return named_studies(found, key), aside
-
-
 def named_studies(found: Mapping[str, Sequence[Path]], key: bytes) -> tuple[Study, ...]:
     """Each study's files, by what identifies it, as studies in order of their ids."""
     studies = (Study(study_id(name, key), tuple(files)) for name, files in found.items())

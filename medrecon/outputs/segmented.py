@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medrecon.core import Segmentation, SoftField
-from medrecon.errors import DamagedInputError, GeometryError
+from medrecon.errors import DamagedInputError, GeometryError, UsageError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.fields import grid_from_json, grid_json, label_json, read_field, write_field
 from medrecon.quality.observed import Observed
@@ -72,6 +72,27 @@ def distinct(segmentations: Sequence[Segmentation]) -> tuple[Segmentation, ...]:
             dataclasses.replace(s, fields=tuple(fields), findings=findings, concerns=concerns)
         )
     return tuple(result)
+
+
+def require_named(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse names of structures that there are not.
+
+    Raises
+    ------
+    UsageError
+        If no name was given, or one is not among those that are known.
+    """
+    if not names:
+        raise UsageError("--labels names no structure")
+    if unknown := sorted(set(names) - set(known)):
+        there = ", ".join(known) or "none"
+        raise UsageError(f"--labels {','.join(unknown)}: no such structure; there are: {there}")
+
+
+def only_named(segmentation: Segmentation, names: Sequence[str]) -> Segmentation:
+    """The segmentation with the named structures only."""
+    kept = tuple(f for f in segmentation.fields if f.label.name in names)
+    return dataclasses.replace(segmentation, fields=kept)
 
 
 def _free_name(name: str, source: str, taken: set[str]) -> str:

@@ -13,7 +13,7 @@ from medrecon.files.atomic import RUN_FILE
 from medrecon.options import Grid, Options
 from medrecon.outputs.opened import open_run
 from medrecon.outputs.run import Run, no_image_json
-from medrecon.outputs.segmented import Segmented, distinct
+from medrecon.outputs.segmented import Segmented, distinct, only_named, require_named
 from medrecon.pipeline import mesh_study
 from medrecon.quality.observed import observe_without_image
 from medrecon.recipes.dicom_segments import segmented_from_dicom
@@ -112,15 +112,7 @@ def _kept(segmented: Segmented, labels: tuple[str, ...] | None) -> Segmented:
     """The structures that were asked for."""
     if labels is None:
         return segmented
-    if not labels:
-        raise UsageError("--labels names no structure")
-    there = [f.label.name for f in segmented.fields]
-    missing = sorted(set(labels) - set(there))
-    if missing:
-        raise UsageError(f"no structure {', '.join(missing)}; there are: {', '.join(there)}")
-    segmentations = tuple(
-        dataclasses.replace(s, fields=tuple(f for f in s.fields if f.label.name in labels))
-        for s in segmented.segmentations
-    )
+    require_named(labels, [f.label.name for f in segmented.fields])
+    segmentations = [only_named(s, labels) for s in segmented.segmentations]
     kept = tuple(s for s in segmentations if s.fields)
     return dataclasses.replace(segmented, segmentations=kept)

@@ -16,7 +16,6 @@ doi:10.1016/j.media.2010.01.003.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,6 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import ndtr
 
 from medrecon.core.geometry import Triple
-from medrecon.core.threads import in_order
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -173,10 +171,10 @@ def _pooled(
         found: Floats = gaussian_filter(total, sigma, truncate=2.5)[index]
         return found
 
-    weight, *sums = in_order(smooth, [1.0, *(f[usable] for f in figures)])
+    weight = smooth(1.0)
     known = weight > 1e-4
     safe = np.where(known, weight, 1)
-    found = [np.where(known, x / safe, f) for x, f in zip(sums, figures, strict=True)]
+    found = [np.where(known, smooth(f[usable]) / safe, f) for f in figures]
     return np.stack(found).astype(np.float32), known
 
 
@@ -195,14 +193,9 @@ def sheet_normals(image: Floats, places: Places, spacing_mm: Triple) -> npt.NDAr
     slope = [np.gradient(smooth, s, axis=axis) for axis, s in enumerate(spacing_mm)]
     tensor = np.empty((len(places), 3, 3))
     index = tuple((places - low).T)
-
-    def product(axes: tuple[int, int]) -> Floats:
-        a, b = axes
-        found: Floats = gaussian_filter(slope[a] * slope[b], window, truncate=2.5)[index]
-        return found
-
-    pairs = tuple(combinations_with_replacement(range(3), 2))
-    for (a, b), found in zip(pairs, in_order(product, pairs), strict=True):
-        tensor[:, a, b] = tensor[:, b, a] = found
+    for a in range(3):
+        for b in range(a, 3):
+            product = gaussian_filter(slope[a] * slope[b], window, truncate=2.5)
+            tensor[:, a, b] = tensor[:, b, a] = product[index]
     vectors: npt.NDArray[np.float64] = np.linalg.eigh(tensor)[1][:, :, -1]
     return vectors

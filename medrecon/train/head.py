@@ -34,9 +34,10 @@ from medrecon.train.synthetic import Shape, Synthesis, Template, synthesise
 HEAD_SPACING_MM = 2.5
 HEAD_STEPS = 40_000
 # After a stride of 1 what is seen and what it is part of are looked at together: without it a
-# decoder only adds both up. One at 2.5 mm, for thin bone and thin horns of ventricles, one at 5.
-HEAD_FEATURES = (8, 32, 16, 64, 96, 128, 128)
-HEAD_STRIDES = (1, 2, 1, 2, 2, 2)
+# decoder only adds both up. Two at 2.5 mm, for thin bone and thin horns of ventricles (the last
+# layer is linear: with one, image and surroundings met in nothing but a sum), one at 5.
+HEAD_FEATURES = (8, 8, 32, 16, 64, 96, 128, 128)
+HEAD_STRIDES = (1, 1, 2, 1, 2, 2, 2)
 # Brain and ventricles differ by a hundredth of a CT's range: they must be seen apart.
 HEAD_INTENSITY = Intensity(IntensityKind.EQUALISED, low=0.5, high=99.5)
 # Every seed from here on makes its image from a map that is not trained on.

@@ -22,7 +22,8 @@ from medrecon.batch.agreed import agree_on_options, options_to_keep
 from medrecon.batch.dask_cluster import Tls
 from medrecon.batch.journal import Journal, read_history
 from medrecon.batch.outcome import Outcome, State
-from medrecon.batch.study import batch_key, find_studies, shard_of
+from medrecon.batch.study import Study, batch_key, named_studies, shard_of
+from medrecon.dicom.studies import files_by_study
 from medrecon.errors import ModelMissingError, NoSeriesError, OutputError, UsageError
 from medrecon.models.store import shipped_folder
 from medrecon.options import Options, as_plain
@@ -108,6 +109,12 @@ def test_shards_share_the_studies_out_without_a_coordinator(tmp_path):
     for i in (1, 2):
         drive(root, output, shard=[i, 2])
     check(made, root, output)
+
+
+def find_studies(root: Path, key: bytes) -> tuple[tuple[Study, ...], int]:
+    """Every study below a folder, and how many files are no image."""
+    found, aside = files_by_study(root)
+    return named_studies(found, key), aside
 
 
 def test_shards_are_disjoint_and_complete(tmp_path):
