@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.special import ndtr
 
 from medrecon.core.geometry import Triple
+from medrecon.segmentation.bricks import Bricks
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -40,8 +41,9 @@ THICKEST_MM = 5.0
 OUTER = 3
 # The two sides of a sheet may differ by this share of its contrast; else it is a wall.
 SIDES_ALIKE = 0.35
-# What a normal is read from: three of its blur, a gradient, and two and a half of its window.
-NORMAL_REACH_MM = 9.0
+# A normal is read from slopes of an image blurred by the one, averaged over the other.
+NORMAL_BLUR_MM = 1.0
+NORMAL_WINDOW_MM = 1.5
 # Linear interpolation between voxels blurs by a sixth of a voxel's variance each way.
 INTERPOLATION = 1 / 6
 
@@ -164,11 +166,12 @@ def _pooled(
     sigma = [POOL_MM / s for s in spacing_mm]
     index = tuple(places.T)
     given = tuple(places[usable].T)
+    bricks = Bricks(shape, places.T)
 
     def smooth(values: Floats | float) -> Floats:
-        total = np.zeros(shape, np.float32)
-        np.add.at(total, given, values)
-        found: Floats = gaussian_filter(total, sigma, truncate=2.5)[index]
+        total = np.zeros(shape, np.float32, order="F")
+        total[given] = values
+        found: Floats = bricks.gaussian(total, sigma)[index]
         return found
 
     weight = smooth(1.0)
@@ -184,18 +187,11 @@ def sheet_normals(image: Floats, places: Places, spacing_mm: Triple) -> npt.NDAr
     The main axis of the structure tensor, which has no sign to lose in the middle of a
     plate where the gradient turns round.
     """
-    blur = [1.0 / s for s in spacing_mm]
-    window = [1.5 / s for s in spacing_mm]
-    room = np.ceil(NORMAL_REACH_MM / np.asarray(spacing_mm)).astype(int)
-    low = np.maximum(places.min(axis=0) - room, 0)
-    i, j, k = (slice(a, b) for a, b in zip(low, places.max(axis=0) + room + 1, strict=True))
-    smooth = gaussian_filter(image[i, j, k], blur, truncate=3.0)
-    slope = [np.gradient(smooth, s, axis=axis) for axis, s in enumerate(spacing_mm)]
-    tensor = np.empty((len(places), 3, 3))
-    index = tuple((places - low).T)
-    for a in range(3):
-        for b in range(a, 3):
-            product = gaussian_filter(slope[a] * slope[b], window, truncate=2.5)
-            tensor[:, a, b] = tensor[:, b, a] = product[index]
-    vectors: npt.NDArray[np.float64] = np.linalg.eigh(tensor)[1][:, :, -1]
+    blur = [NORMAL_BLUR_MM / s for s in spacing_mm]
+    window = [NORMAL_WINDOW_MM / s for s in spacing_mm]
+    # A window's slopes need the smooth image one voxel further.
+    reach = [int(2.5 * w + 0.5) + 1 for w in window]
+    smooth = Bricks(image.shape, places.T, reach, reach).gaussian(image, blur, truncate=3.0)
+    tensor = Bricks(image.shape, places.T).tensors(smooth, places, window, spacing_mm)
+    vectors: npt.NDArray[np.float64] = np.linalg.eigh(tensor.astype(np.float64))[1][:, :, -1]
     return vectors

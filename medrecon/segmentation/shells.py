@@ -15,21 +15,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the library's own short name
-from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates, maximum_filter
+from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter
 from scipy.ndimage import label as connected
+from scipy.spatial import cKDTree
 
 from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
 from medrecon.segmentation.blur import blur_of_edges, default_blur_mm
+from medrecon.segmentation.bricks import Bricks
 from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.gaps import floors_of_gaps
 from medrecon.segmentation.sheets import fit_sheets
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 # Half of a thickness below which there is no plateau of a shell's depth on the inside.
@@ -133,11 +138,11 @@ class _Pass:
     ) -> None:
         self.field, self.image, self.how, self.blur_mm = field, image, how, blur_mm
         self.near_mm = near_mm
-        self.enough = 0.0
         self.spacing = field.grid.spacing_mm
         self.distance = signed_distance_mm(field.values > 0, self.spacing)
         self.inner = self.outer = np.zeros(0, np.float32)
         self.band = np.flatnonzero((np.abs(self.distance) < how.reach_mm).ravel(order="F"))
+        self.index = np.array(np.unravel_index(self.band, image.shape, order="F"))
 
     def placed(self) -> tuple[Placed, float]:
         """The field after the step, and the blur that its edges show."""
@@ -146,7 +151,6 @@ class _Pass:
             return Placed(_with_values(self.field, values), 0.0, 0.0, Doubt.none()), self.blur_mm
         (inside, self.inner), (outside, self.outer) = self._sides()
         contrast = inside - outside
-        self.enough = self._enough()
         certain = np.abs(contrast) > self.enough
         at = self.image.ravel(order="F")[self.band]
         blur_mm = self._blur(at, inside, outside, certain)
@@ -168,72 +172,96 @@ class _Pass:
 
     def _sides(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
         """Mean of the shell on either side, and how much of it there is."""
-        shell = (self.near_mm, self.near_mm + self.how.width_mm / 2, self.how)
-        return (
-            _beside(self.image, self.distance, self.band, self.spacing, shell),
-            _beside(self.image, -self.distance, self.band, self.spacing, shell),
-        )
+        slope = _slopes(self.distance, self.index, self.spacing)
+        slope /= np.maximum(np.linalg.norm(slope, axis=0), 0.5)
+        return self._beside(self.distance, slope), self._beside(-self.distance, -slope)
 
-    def _enough(self) -> float:
+    def _beside(self, side: Floats, uphill: Doubles) -> tuple[Floats, Floats]:
+        """Mean of the image in the shell on a side, at the foot of each voxel of the band.
+
+        The foot lies in the shell's middle along the distance's own gradient, so an edge's
+        sides are found straight across it, whatever lies beside.
+        """
+        near_mm, width_mm = self.near_mm, self.how.width_mm
+        step_mm = near_mm + width_mm / 2 - side.ravel(order="F")[self.band]
+        foot = self.index + uphill * step_mm / np.array(self.spacing)[:, None]
+        mask = (side > near_mm) & (side < near_mm + width_mm)
+        sigma = [self.how.blur_mm / s for s in self.spacing]
+        bricks = Bricks(mask.shape, np.floor(foot).astype(np.int64), above=(1, 1, 1))
+        weight = bricks.gaussian(mask.astype(np.float32), sigma)
+        total = bricks.gaussian(np.where(mask, self.image, np.float32(0)), sigma)
+        sums = map_coordinates(total, foot, order=1, mode="nearest")
+        counts = map_coordinates(weight, foot, order=1, mode="nearest")
+        overall = np.float32(self.image[mask].mean(dtype=np.float64)) if mask.any() else 0.0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(counts > 1e-3, sums / counts, np.float32(overall))
+        return mean, counts
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the image on the inside."""
+        return _noise(self.image, self.distance, self.near_mm)
+
+    @cached_property
+    def enough(self) -> float:
         """Contrast at which two sides can be told apart; rounding of means is none either."""
-        noise = _noise(self.image, self.distance, self.near_mm)
         rounding = 1e-4 * float(np.abs(self.image).max())
-        return max(self.how.contrast_to_noise * noise, rounding)
+        return max(self.how.contrast_to_noise * self.noise, rounding)
+
+    @cached_property
+    def depths(self) -> tuple[Floats, Floats]:
+        """Half of how thick what is inside is near each voxel, and what is outside."""
+        return _most(self.distance, self.spacing), _most(-self.distance, self.spacing)
 
     def _blur(self, at: Floats, inside: Floats, outside: Floats, certain: Mask) -> float:
         """The blur that thick edges show, from how steeply they rise half-way up."""
         with np.errstate(invalid="ignore", divide="ignore"):
             height = (at - outside) / (inside - outside)
         chosen = certain & (np.abs(height - 0.5) < 0.1) & self._is_thick()
-        slope = np.stack(
-            [
-                np.gradient(self.image, axis=axis).ravel(order="F")[self.band][chosen]
-                for axis in range(3)
-            ]
-        )
-        rise = slope / np.abs(inside - outside)[chosen]
+        slope = _slopes(self.image, self.index[:, chosen], (1.0, 1.0, 1.0))
+        rise = (slope / np.abs(inside - outside)[chosen]).astype(np.float32)
         found = blur_of_edges(rise, self.spacing)
         if found is None:
             return self.blur_mm
         return float(np.clip(found, 0.5 * self.blur_mm, 2 * self.blur_mm))
 
     def _is_thick(self) -> Mask:
-        deep = _most(self.distance, self.spacing), _most(-self.distance, self.spacing)
-        thick: Mask = np.minimum(*deep).ravel(order="F")[self.band] >= THIN_HALF_MM
+        thick: Mask = np.minimum(*self.depths).ravel(order="F")[self.band] >= THIN_HALF_MM
         return thick
 
     def _thin(self, level: Floats, contrast: Floats, certain: Mask, blur_mm: float) -> Mask:
         """Put the levels of plates and gaps in place; where one is unresolved."""
         unresolved = np.zeros(len(self.band), np.bool_)
         surface = np.abs(self.distance) <= 1.01 * max(self.spacing)
-        polarity = self._polarity()
-        for side, bright in ((self.distance, 1.0), (-self.distance, -1.0)):
-            is_thin = _most(side, self.spacing) < (THIN_HALF_MM if bright > 0 else GAP_HALF_MM)
-            lacking = (self.inner if bright > 0 else self.outer) < FEWEST_IN_SHELL
+        for depth, shell, bright in zip(
+            self.depths, (self.inner, self.outer), (1, -1), strict=True
+        ):
+            is_thin = depth < (THIN_HALF_MM if bright > 0 else GAP_HALF_MM)
             places = np.argwhere(is_thin & surface)
             if len(places) < FEWEST_PLACES:
                 continue
-            sheet = fit_sheets(
-                self.image, places, self.spacing, blur_mm, sign=float(bright * polarity)
-            )
-            nearest = _nearest(places, self.image.shape, self.spacing).ravel(order="F")[self.band]
-            here = is_thin.ravel(order="F")[self.band] & lacking
+            sign = bright * self.polarity
+            sheet = fit_sheets(self.image, places, self.spacing, blur_mm, sign=sign)
+            lacking = shell < FEWEST_IN_SHELL
+            here = np.flatnonzero(is_thin.ravel(order="F")[self.band] & lacking)
+            nearest = _nearest(places, self.index[:, here], self.spacing)
             height = bright * sheet.contrast[nearest]
-            here &= sheet.known[nearest] & (np.abs(height) > self.enough)
-            level[here] = sheet.level[nearest][here]
-            contrast[here] = height[here]
+            sure = sheet.known[nearest] & (np.abs(height) > self.enough)
+            here, nearest = here[sure], nearest[sure]
+            level[here] = sheet.level[nearest]
+            contrast[here] = height[sure]
             certain[here] = True
-            unresolved |= here & ~sheet.resolved[nearest]
+            unresolved[here] |= ~sheet.resolved[nearest]
         return unresolved
 
     def _part(self, level: Floats, contrast: Floats, certain: Mask, at: Floats) -> Mask:
         """Put the level above the floor of narrow gaps, so that two sides stay two; where."""
-        close = (_most(-self.distance, self.spacing) < GAP_FLOOR_MM).ravel(order="F")[self.band]
+        close = (self.depths[1] < GAP_FLOOR_MM).ravel(order="F")[self.band]
         close &= certain
-        places = np.array(np.unravel_index(self.band[close], self.image.shape, order="F")).T
+        places = self.index[:, close].T
         # A lowest and two highest of several noisy samples differ by more than one from one.
         least = np.maximum(RISE * np.abs(contrast[close]), 1.5 * self.enough)
-        bright = self.image if self._polarity() > 0 else -self.image
+        bright = self.image if self.polarity > 0 else -self.image
         floor = np.zeros(len(self.band), np.bool_)
         floor[close] = floors_of_gaps(bright, self.distance > 0, places, least, self.spacing)
         lifted = at + FLOOR_BELOW * contrast
@@ -241,7 +269,8 @@ class _Pass:
         level[floor] = lifted[floor]
         return floor
 
-    def _polarity(self) -> float:
+    @cached_property
+    def polarity(self) -> float:
         """1 where the inside is brighter than what is around it, else −1."""
         inside, outside = self.distance > 0, (self.distance < 0) & (self.distance > -4)
         if not inside.any() or not outside.any():
@@ -250,9 +279,8 @@ class _Pass:
 
     def _doubt(self, contrast: Floats, certain: Mask, thin: Mask, blur_mm: float) -> Doubt:
         """How far the edge may lie elsewhere, at the voxels beside it."""
-        noise = _noise(self.image, self.distance, self.near_mm)
         # An edge of contrast C and blur σ rises by C/(σ√2π) a millimetre.
-        mm = noise * blur_mm * math.sqrt(2 * math.pi) / np.maximum(np.abs(contrast), 1e-6)
+        mm = self.noise * blur_mm * math.sqrt(2 * math.pi) / np.maximum(np.abs(contrast), 1e-6)
         mm = np.where(certain, np.minimum(mm, self.how.reach_mm), self.how.reach_mm)
         mm = np.where(thin, np.maximum(mm, blur_mm), mm)
         near = np.abs(self.distance.ravel(order="F")[self.band]) <= max(self.spacing)
@@ -266,16 +294,21 @@ def _most(depth: Floats, spacing_mm: Triple) -> Floats:
     return found
 
 
-def _nearest(
-    places: npt.NDArray[np.intp], shape: tuple[int, ...], spacing_mm: Triple
-) -> npt.NDArray[np.intp]:
-    """Number of the nearest place for every voxel."""
-    number = np.zeros(shape, np.intp)
-    number[tuple(places.T)] = np.arange(len(places))
-    absent = np.ones(shape, np.bool_)
-    absent[tuple(places.T)] = False
-    index = distance_transform_edt(absent, spacing_mm, return_distances=False, return_indices=True)
-    found: npt.NDArray[np.intp] = number[tuple(index)]
+def _nearest(places: Ints, index: Ints, spacing_mm: Triple) -> Ints:
+    """Number of the nearest of the places (n, 3) for some voxels (3, m)."""
+    found: Ints = cKDTree(places * spacing_mm).query(index.T * spacing_mm)[1]
+    return found
+
+
+def _slopes(values: Floats, index: Ints, spacing_mm: Triple) -> Doubles:
+    """Slope (3, n) at some voxels, between neighbours; to one side at the border."""
+    found = np.empty(index.shape)
+    for axis, spacing in enumerate(spacing_mm):
+        low, high = np.array(index), np.array(index)
+        low[axis] = np.maximum(low[axis] - 1, 0)
+        high[axis] = np.minimum(high[axis] + 1, values.shape[axis] - 1)
+        rise = values[tuple(high)].astype(np.float64) - values[tuple(low)]
+        found[axis] = rise / (np.maximum(high[axis] - low[axis], 1) * spacing)
     return found
 
 
@@ -314,41 +347,6 @@ def _joined(old: npt.NDArray[np.int32], new: npt.NDArray[np.int32]) -> bool:
 def _with_values(field: SoftField, values: Floats) -> SoftField:
     safe = away_from_zero(values.astype(np.float32))
     return SoftField(field.label, safe, field.grid, field.start, field.unmeasured)
-
-
-def _beside(
-    image: Floats,
-    distance: Floats,
-    band: npt.NDArray[np.intp],
-    spacing_mm: Triple,
-    shell: tuple[float, float, Shells],
-) -> tuple[Floats, Floats]:
-    """Mean of the image at the foot of each voxel of the band in the shell at its side.
-
-    The foot lies `depth` mm inside along the distance's own gradient, so an edge's
-    sides are found straight across it, whatever lies beside.
-    """
-    near_mm, depth_mm, how = shell
-    mask = (distance > near_mm) & (distance < near_mm + how.width_mm)
-    sigma = [how.blur_mm / s for s in spacing_mm]
-    weight = gaussian_filter(mask.astype(np.float32), sigma, truncate=2.5)
-    total = gaussian_filter(np.where(mask, image, np.float32(0)), sigma, truncate=2.5)
-    index = np.array(np.unravel_index(band, image.shape, order="F"), dtype=np.float64)
-    slope = np.stack(
-        [
-            np.gradient(distance, s, axis=axis).ravel(order="F")[band]
-            for axis, s in enumerate(spacing_mm)
-        ]
-    )
-    step_mm = depth_mm - distance.ravel(order="F")[band]
-    length = np.maximum(np.linalg.norm(slope, axis=0), 0.5)
-    foot = index + slope / length * step_mm / np.array(spacing_mm)[:, None]
-    sums = map_coordinates(total, foot, order=1, mode="nearest")
-    counts = map_coordinates(weight, foot, order=1, mode="nearest")
-    overall = np.float32(image[mask].mean(dtype=np.float64)) if mask.any() else np.float32(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean: Floats = np.where(counts > 1e-3, sums / counts, overall)
-    return mean, counts
 
 
 def signed_distance_mm(inside: npt.NDArray[np.bool_], spacing_mm: Triple) -> Floats:
