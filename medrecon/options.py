@@ -59,6 +59,11 @@ class LoadOptions:
         Take the face out of the image before anything is made of it.
     max_memory_gb : float or None
         Refuse a volume that would need more, before decoding it.
+
+    Raises
+    ------
+    UsageError
+        If the memory is none above 0, infinite or not a number.
     """
 
     series: int | None = None
@@ -69,6 +74,10 @@ class LoadOptions:
     native: bool = False
     max_memory_gb: float | None = None
     deface: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_memory_gb is not None and not 0 < self.max_memory_gb < math.inf:
+            raise UsageError(f"max_memory_gb = {self.max_memory_gb:g}; some GB above 0 expected")
 
 
 @dataclass(frozen=True, slots=True)

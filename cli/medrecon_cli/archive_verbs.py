@@ -32,7 +32,10 @@ Certificate = Annotated[
 ]
 Key = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Its private key.")]
 Caller = Annotated[
-    str, typer.Option("--calling-aet", metavar="TITLE", help="Your AE title, for dicom://.")
+    str | None,
+    typer.Option(
+        "--calling-aet", metavar="TITLE", help="Your AE title, for dicom://. Default: MEDRECON."
+    ),
 ]
 
 
@@ -43,7 +46,7 @@ class Connecting:
     ca: Authority = None
     cert: Certificate = None
     key: Key = None
-    calling_aet: Caller = "MEDRECON"
+    calling_aet: Caller = None
 
     def archive_at(self, address: str) -> WebArchive | Peer:
         """The archive of that address, with the credentials of the environment."""

@@ -114,7 +114,7 @@ def archive_at(
     *,
     credentials: Credentials | None = None,
     trust: Trust | None = None,
-    caller: str = "MEDRECON",
+    caller: str | None = None,
 ) -> WebArchive | Peer:
     """The archive at an address.
 
@@ -126,14 +126,15 @@ def archive_at(
         archives that ask for no credentials.
     credentials : Credentials, optional
     trust : Trust, optional
-    caller : str
-        AE title of the caller.
+    caller : str, optional
+        AE title of the caller, where there are such; ``MEDRECON`` if not given.
 
     Raises
     ------
     UsageError
         If it is none of these, holds a password, would send one in clear, or goes in
-        clear although certificates were named; or if a key was named alone.
+        clear although certificates were named; or if a key was named alone, or a caller's
+        title for an archive on the web.
     """
     parts = urlsplit(address)
     secrets, trusted = credentials or Credentials(), trust or Trust()
@@ -145,11 +146,13 @@ def archive_at(
     if trusted.key is not None and trusted.certificate is None:
         raise UsageError("a private key was named without its certificate; name both, or neither")
     if parts.scheme in DIMSE_SCHEMES:
-        return _peer(address, caller, trusted)
+        return _peer(address, "MEDRECON" if caller is None else caller, trusted)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
             "no archive's address: https://host/dicom-web or dicom://TITLE@host:port is expected"
         )
+    if caller is not None:
+        raise UsageError("a calling AE title is for dicom:// and dicoms:// addresses")
     if parts.username or parts.password or parts.query:
         raise UsageError(
             "credentials do not belong in an address; set MEDRECON_ARCHIVE_USER and "

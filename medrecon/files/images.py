@@ -124,7 +124,7 @@ def _read_nrrd(
         raise UsageError(f"no frame {frame} of {volumes}; choose another with --frame")
     if image.GetDimension() == 4:
         if frame is None:
-            raise GeometryError(f"a series of {volumes} volumes; choose with --frame")
+            raise UsageError(f"a series of {volumes} volumes; choose with --frame")
         image = image[..., frame - 1]
     if image.GetDimension() != 3:
         raise GeometryError(f"an image of {image.GetDimension()} dimensions; a volume has three")

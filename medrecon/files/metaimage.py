@@ -163,7 +163,7 @@ def _check_letters(letters: str, rows: npt.NDArray[np.float64]) -> None:
 def _chosen(sizes: list[int], frame: int | None) -> int:
     volumes = sizes[3] if len(sizes) == 4 else 1
     if frame is None and volumes > 1:
-        raise GeometryError(f"a series of {volumes} volumes; choose with --frame")
+        raise UsageError(f"a series of {volumes} volumes; choose with --frame")
     if frame is not None and not 1 <= frame <= volumes:
         raise UsageError(f"no frame {frame} of {volumes}; choose another with --frame")
     return (frame or 1) - 1

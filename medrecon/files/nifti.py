@@ -83,10 +83,10 @@ def read_volume(
     UnreadableInputError
         If it is not a NIfTI image.
     GeometryError
-        If there is no valid affine, sform and qform disagree, or the image is not
-        three-dimensional and no frame was chosen.
+        If there is no valid affine, sform and qform disagree, or the image has more than
+        four dimensions.
     UsageError
-        If the frame does not exist.
+        If the frame does not exist, or none was chosen of several.
     MissingSpacingError, ResourceError
         As `open_nifti` raises them.
     PixelDataError
@@ -161,8 +161,10 @@ def _load(image: Any, frame: int | None) -> npt.NDArray[Any]:
         shape = shape[:-1]
     if len(shape) < 3:
         raise GeometryError(f"an image of {len(shape)} dimensions; a volume has three")
-    if len(shape) > 4 or (len(shape) == 4 and frame is None):
-        raise GeometryError(f"an image of shape {shape}; choose one volume with --frame")
+    if len(shape) > 4:
+        raise GeometryError(f"an image of shape {shape}; one volume, or several in time, expected")
+    if len(shape) == 4 and frame is None:
+        raise UsageError(f"an image of shape {shape}; choose one volume with --frame")
     if frame is not None and not 1 <= frame <= (shape[3] if len(shape) == 4 else 1):
         raise UsageError(f"frame {frame} asked for; the image has shape {shape}")
     index = (slice(None),) * 3 + (((frame or 1) - 1,) if image.ndim > 3 else ())

@@ -10,8 +10,8 @@ from typing import Any
 
 from medrecon.core import Label, Mesh, Volume
 from medrecon.errors import DamagedInputError, UsageError
-from medrecon.files.atomic import RUN_FILE
-from medrecon.outputs.run import acquisition_of
+from medrecon.files.atomic import RUN_FILE, write_json
+from medrecon.outputs.run import acquisition_of, sha256_of_file
 from medrecon.outputs.segmented import INDEX_FILE, Segmented, read_segmented
 
 
@@ -74,6 +74,17 @@ class OpenedRun:
             label = self._label(row)
             found.append(Mesh(*read_stl(self.folder / "meshes" / f"{label.name}.stl"), label))
         return tuple(found)
+
+    def record_output(self, name: str) -> None:
+        """Note in `run.json` what a file that was made anew holds now.
+
+        Parameters
+        ----------
+        name : str
+            Of a file in the folder.
+        """
+        outputs = {**self.record["outputs"], name: sha256_of_file(self.folder / name)}
+        write_json(self.folder / RUN_FILE, {**self.record, "outputs": outputs})
 
     def _label(self, row: Mapping[str, Any]) -> Label:
         number = str(row["color"]).lstrip("#")

@@ -15,6 +15,7 @@ from medrecon.errors import RenderingError, UsageError
 from medrecon.files import meshes as mesh_files
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.label_maps import SUFFIXES, read_label_map
+from medrecon.options import require_length
 from medrecon.outputs.opened import open_run
 from medrecon.quality.alignment import Apart, apart, moved, rigid_motion
 from medrecon.quality.gate import P95_LIMIT_MM
@@ -84,10 +85,11 @@ def compare_with(
     Raises
     ------
     UsageError
-        If the structure is not there or not said.
+        If the structure is not there or not said, or `accept_mm` is no length.
     UnreadableInputError, DamagedInputError
         If the file is no mesh and no label map.
     """
+    require_length("accept_mm", accept_mm, zero=True)
     run = open_run(folder)
     ours = _structure(run.meshes(), structure)
     theirs = _read(other)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medrecon.core import Geometry, Volume
-from medrecon.errors import DamagedInputError, MedreconError
+from medrecon.errors import DamagedInputError, MedreconError, UsageError
 from medrecon.loading import reading_limits
 from medrecon.options import LoadOptions
 from medrecon.segmentation.hu import verify_hu
@@ -69,7 +69,7 @@ def examine(path: Path, options: LoadOptions, *, voxels: bool = True) -> Examina
 def _preflight_with_voxels(series: Series, flight: Preflight, options: LoadOptions) -> Preflight:
     from medrecon import dicom
 
-    frame = 1 if series.frames > 1 else None
+    frame = (options.frame or 1) if series.frames > 1 else None
     try:
         image = dicom.read(series, frame=frame, limits=reading_limits(options))
     except MedreconError as refusal:
@@ -89,7 +89,7 @@ def _preflight_of_file(path: Path, options: LoadOptions) -> Preflight:
             frame=options.frame,
             volume_bytes=reading_limits(options).volume_bytes,
         )
-    except DamagedInputError as refusal:
+    except (DamagedInputError, UsageError) as refusal:
         return _refused_file(f"{refusal} [{refusal.code}]")
     return _flight_of(verify_hu(volume), ())
 

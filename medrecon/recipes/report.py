@@ -8,6 +8,8 @@ from medrecon.outputs.opened import open_run
 from medrecon.report.afterwards import approval_rows, edit_rows
 from medrecon.report.page import write_report
 
+PAGE = "report.html"
+
 
 def render_report(folder: Path, output: Path | None = None, *, with_name: bool = False) -> Path:
     """Write the report of a finished run, with approval and edits where there are any.
@@ -17,7 +19,8 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
     folder : Path
         The run.
     output : Path, optional
-        The page; `report.html` in the folder if not given.
+        The page; `report.html` in the folder if not given, whose new hash then stands in
+        `run.json`.
     with_name : bool
         Show who approved. Without it no person's name is in the page.
 
@@ -34,7 +37,7 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
         If a record of it is damaged.
     """
     run = open_run(folder)
-    path = output or folder / "report.html"
+    path = output or folder / PAGE
     picture = folder / "preview.png"
     write_report(
         path,
@@ -48,4 +51,6 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
         edits=edit_rows(folder),
         fields=run.segmented().fields if run.has_fields else (),
     )
+    if path.resolve() == (folder / PAGE).resolve():
+        run.record_output(PAGE)
     return path

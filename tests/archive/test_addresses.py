@@ -48,6 +48,12 @@ def test_certificates_are_not_taken_for_a_way_that_is_in_clear(address: str) -> 
         archive_at("dicoms://A@pacs.example", trust=Trust(key=Path("k.pem")))
 
 
+def test_a_calling_title_is_for_dimse_only() -> None:
+    with pytest.raises(UsageError, match="dicom://"):
+        archive_at("https://pacs.example/dicom-web", caller="ME")
+    assert archive_at("dicom://A@pacs.example") == Peer("pacs.example", 104, "A", "MEDRECON")
+
+
 def test_credentials_go_in_clear_to_this_machine_only() -> None:
     mine = Credentials("me", "hunter2")
     with pytest.raises(UsageError, match="in clear"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import nibabel
@@ -11,6 +12,8 @@ import trimesh
 from typer.testing import CliRunner
 
 from medrecon.errors import MedreconError, NoSeriesError, UsageError
+from medrecon.options import LoadOptions
+from medrecon.recipes.comparing import compare_with
 from medrecon_cli.main import app
 
 
@@ -68,6 +71,35 @@ def test_walls_that_nobody_measured_are_named_in_the_verdict(tmp_path):
 def test_a_bed_has_a_finite_size(tmp_path, bed):
     trimesh.creation.box((30, 20, 10)).export(tmp_path / "a.stl")
     assert refusal("check", tmp_path / "a.stl", "--bed", bed).exit_code == 2
+
+
+def test_lengths_and_memory_are_numbers(label_map, run_folder, tmp_path):
+    for accept_mm in (float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="accept_mm"):
+            compare_with(run_folder, label_map, output=tmp_path / "out", accept_mm=accept_mm)
+    for memory in (float("nan"), float("inf"), 0.0):
+        with pytest.raises(UsageError, match="max_memory_gb"):
+            LoadOptions(max_memory_gb=memory)
+    assert refusal("info", label_map, "--max-memory", "inf").exit_code == 2
+
+
+def test_one_of_several_volumes_has_to_be_chosen(tmp_path):
+    array = np.zeros((8, 8, 8, 3), np.int16)
+    for name in ("a.nii.gz", "a.nii"):
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([-1.0, -1.0, 1.0, 1.0])), tmp_path / name)
+        error = refusal("seg", tmp_path / name, "--modality", "CT", "-o", tmp_path / "out")
+        assert "--frame" in str(error)
+        assert error.exit_code == 2
+
+
+def test_a_report_made_again_is_the_one_that_the_record_names(run_folder):
+    before = json.loads((run_folder / "run.json").read_text())
+    assert CliRunner().invoke(app, ["report", str(run_folder)]).exit_code == 0
+    after = json.loads((run_folder / "run.json").read_text())
+    page = hashlib.sha256((run_folder / "report.html").read_bytes()).hexdigest()
+    assert after["outputs"].pop("report.html") == page
+    before["outputs"].pop("report.html", None)
+    assert after == before
 
 
 def test_a_batch_of_nothing_is_no_batch(tmp_path):

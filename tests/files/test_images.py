@@ -53,7 +53,7 @@ def test_a_series_of_volumes_needs_a_choice(tmp_path):
     frames = [sitk.GetImageFromArray(np.full((3, 3, 3), n, np.int16)) for n in (7, 9)]
     path = tmp_path / "v.nrrd"
     sitk.WriteImage(sitk.JoinSeries(frames), str(path))
-    with pytest.raises(GeometryError, match="--frame"):
+    with pytest.raises(UsageError, match="--frame"):
         read_image(path)
     assert (read_image(path, frame=2).array == 9).all()
     for frame in (0, 3):
