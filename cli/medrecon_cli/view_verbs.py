@@ -48,6 +48,7 @@ def view(
     ] = False,
     size: Annotated[str, typer.Option("--size", help="Width and height.")] = DEFAULT_SIZE,
     series: opt.Series = None,
+    frame: opt.Frame = None,
     modality: opt.DeclaredModality = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -60,7 +61,7 @@ def view(
     pressed, pixels = opt.names_of(keys) or (), _size(size)
     if offscreen is not None and offscreen.suffix == ".html":
         _check_page({"view": view_file, "keys": keys, "errors": errors}, size)
-    load = LoadOptions(series=series, modality=opt.modality_of(modality))
+    load = LoadOptions(series=series, frame=frame, modality=opt.modality_of(modality))
     content = viewer.collect(sources, errors=errors, load=load)
     file = view_file or Path("medrecon-view.json")
     restore = view_file is not None and view_file.is_file()

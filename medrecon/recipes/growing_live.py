@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medrecon.core import Modality, Volume
+from medrecon.core import Volume
 from medrecon.errors import UsageError
-from medrecon.options import Grid, LoadOptions, Options, OutputOptions
+from medrecon.options import Grid, LoadOptions, Options, OutputOptions, as_plain
+from medrecon.outputs.options_json import value_of
 from medrecon.quality.volume import field_volume_ml
 from medrecon.recipes.growing import grow_study, image_to_grow_in, structure_called
 from medrecon.recorder import Recorder
@@ -43,19 +44,16 @@ class Place:
 
     def as_plain(self) -> dict[str, Any]:
         """The same as JSON."""
-        kind = self.load.modality
         return {
             "source": str(self.source.absolute()),
             "output": str(self.output.absolute()),
-            "series": self.load.series,
-            "modality": None if kind is None else kind.value,
+            "load": as_plain(self.load),
         }
 
 
 def place_of(plain: Mapping[str, Any]) -> Place:
     """What `Place.as_plain` gave."""
-    kind = plain["modality"]
-    load = LoadOptions(series=plain["series"], modality=None if kind is None else Modality(kind))
+    load = value_of(LoadOptions, plain["load"])
     return Place(Path(plain["source"]), Path(plain["output"]), load)
 
 

@@ -90,7 +90,7 @@ def collect(
     if errors and len(runs) != 1:
         raise UsageError(f"--errors measures meshes against one run's fields; {len(runs)} are here")
     if load not in (None, LoadOptions()) and not images:
-        raise UsageError("--series and --modality are for an image, and none is named")
+        raise UsageError("--series, --frame and --modality are for an image, and none is named")
     meshes = _coloured(itertools.chain.from_iterable(read_meshes(f) for f in files))
     if len(runs) == 2:
         return content_of(_side_by_side(runs), None)

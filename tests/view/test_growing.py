@@ -12,7 +12,7 @@ from hands import Hands
 
 from medrecon.core import Acquisition, Geometry, HuStatus, Modality, Volume
 from medrecon.files.nifti import write_volume
-from medrecon.options import Grid, Options, OutputOptions
+from medrecon.options import Grid, LoadOptions, Options, OutputOptions
 from medrecon.recipes.growing import CLICKS_FILE, grow_study
 from medrecon.recipes.growing_live import LiveGrower, Place, place_of
 from medrecon.segmentation.guided.clicks import read_guidance
@@ -32,6 +32,12 @@ def image() -> Volume:
     values += np.random.default_rng(3).normal(0, 8, values.shape)
     array = np.asfortranarray(np.rint(values).astype(np.int16))
     return Volume(array, GRID, Acquisition(Modality.CT, HuStatus.VERIFIED))
+
+
+def test_the_window_is_told_all_that_was_asked_of_the_scan(tmp_path):
+    load = LoadOptions(series=3, frame=2, modality=Modality.MR, skip_bad=True, max_memory_gb=2.0)
+    place = Place(tmp_path / "in", tmp_path / "out", load)
+    assert place_of(json.loads(json.dumps(place.as_plain()))) == place
 
 
 class Driver(Hands):
