@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,20 +68,28 @@ def run_networks(
     return found
 
 
-def model_hashes(volume: Volume, options: SegmentOptions) -> tuple[str, ...]:
+def model_hashes(
+    volume: Volume, options: SegmentOptions, channels: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Fingerprints of the models that run on an image: another under an old name has another.
 
-    Those that are missing or broken are left out: running them says so.
+    `channels` are the names of further images, by which "auto" chooses. Models that are
+    missing or broken are left out: running them says so.
     """
     found = []
     for name in _names(options):
         try:
-            model = choose.choose_model(volume.acquisition).model if name == AUTO else find(name)
+            auto = name == AUTO
+            model = _auto(volume, channels).model if auto else find(name)
         except ModelError:
             continue
         if model is not None:
             found.append(fingerprint(model))
     return tuple(found)
+
+
+def _auto(volume: Volume, channels: Iterable[str]) -> Choice:
+    return choose.choose_model(volume.acquisition, channels=tuple(channels))
 
 
 def _names(options: SegmentOptions) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def reconstruct(
         grid = shown_grid(volume, options.output.spacing)
         slices = meanwhile.submit(show_volume, volume, grid, folder.staging)
         others = load_channels(channels, options.load, log)
-        models = model_hashes(volume, options.segment)
+        models = model_hashes(volume, options.segment, others)
         finished = Finished(folder, volume, options.segment, log, models)
         # What was finished is known by the first image alone.
         done = None if others else finished.segmented()

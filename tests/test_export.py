@@ -127,6 +127,11 @@ def test_dicom_without_the_scan_is_refused_and_meshes_need_none(run: Path, tmp_p
         export_run(run, ExportOptions(("glb",)), output=tmp_path / "out")
 
 
+def test_a_format_asked_for_twice_is_written_once(run: Path, source: Path, tmp_path: Path) -> None:
+    done = export_run(run, ExportOptions(("m3d", "m3d"), source), output=tmp_path / "out")
+    assert set(done.files) == {"m3d/bone.dcm"}
+
+
 def test_an_unknown_format_is_refused(run: Path) -> None:
     with pytest.raises(UsageError, match="dicom-seg"):
         export_run(run, ExportOptions(("dicom",)))

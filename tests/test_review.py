@@ -90,6 +90,16 @@ def test_edits_of_what_is_not_there_write_nothing(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_split_cannot_write_outside_its_output(run, tmp_path):
+    low, high = GRID.mm_from_index([(20, 24, 22), (28, 24, 22)]).tolist()
+    split = {"edit": "split", "label": "bone", "points_lps_mm": [low, high]}
+    rows = [{**split, "names": ["../../../evil", "c"]}]
+    (tmp_path / "e.json").write_text(json.dumps({"edits": rows}))
+    with pytest.raises(UsageError, match="name of a file"):
+        edit_run(run, tmp_path / "e.json", output=tmp_path / "a" / "b" / "out")
+    assert [p.name for p in tmp_path.rglob("*")] == ["e.json"]
+
+
 def bone_of(run: Path) -> Mesh:
     return Mesh(*read_stl(run / "meshes" / "bone.stl"), Label(1, "bone"))
 
@@ -138,6 +148,17 @@ def test_a_shift_too_far_fails_its_gate_and_a_label_map_comes_back_too(run, tmp_
     same, _ = compare_with(run, tmp_path / "seg.nii.gz", output=tmp_path / "out2")
     # A mask of 1 mm voxels says where a surface is to about a tenth of them.
     assert same.distances.mean_mm < 0.2
+
+
+def test_points_without_faces_are_nothing_to_compare(run, tmp_path):
+    (tmp_path / "points.xyz").write_text("0 0 0\n1 0 0\n0 1 0\n")
+    head = "ply\nformat ascii 1.0\nelement vertex 3\n"
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    (tmp_path / "points.ply").write_text(f"{head}{axes}end_header\n0 0 0\n1 0 0\n0 1 0\n")
+    for name in ("points.xyz", "points.ply"):
+        with pytest.raises(UsageError, match="no faces"):
+            compare_with(run, tmp_path / name, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_changed_vertex_voids_an_approval(run, tmp_path):

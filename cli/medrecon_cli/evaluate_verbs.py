@@ -76,9 +76,8 @@ def evaluate(
                 progress=progress,
             )
             prediction = output / "predictions"
-        request = recipe.EvaluateRequest(
-            label_values(labels) or found, found, tolerance_mm, tuple(chosen)
-        )
+        values = label_values(labels) or found
+        request = recipe.EvaluateRequest(values, found, tolerance_mm, tuple(chosen))
         result = recipe.evaluate(prediction, reference, request, progress=progress)
     if output is not None:
         recipe.write_evaluation(result, output)

@@ -81,7 +81,7 @@ def train(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Left and right may be swapped: no label has a side.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1)] = 0,
     half: Annotated[bool, typer.Option("--half", help="Store weights in 16 bits.")] = False,
     licence: Annotated[
         str, typer.Option("--licence", help="SPDX expression of the weights.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,24 +76,45 @@ class Journal:
         self._append({"event": "ended", **outcome.as_json()})
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({"at": time.time(), **content}, ensure_ascii=False).encode() + b"\n"
         with as_output_error():
             os.write(self._file, line)
             os.fsync(self._file)
 
 
 def read_history(folder: Path) -> History:
-    """What all journals of a batch say together; torn lines are read over."""
-    history = History()
+    """What all journals of a batch say together, by the clock; torn lines are read over.
+
+    Lines of one journal stay in their order, also where a clock was put back.
+    """
+    history, lines = History(), []
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        latest = 0.0
         for line in path.read_bytes().split(b"\n"):
-            _remember(line, history)
+            content = _parsed(line)
+            latest = max(latest, _time_of(content))
+            lines.append((latest, content))
+    for _, content in sorted(lines, key=lambda pair: pair[0]):
+        _remember(content, history)
     return history
 
 
-def _remember(line: bytes, history: History) -> None:
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
         content = json.loads(line)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _time_of(content: Mapping[str, Any]) -> float:
+    """Seconds since 1970; 0 in a line that does not say."""
+    at = content.get("at", 0.0)
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def _remember(content: Mapping[str, Any], history: History) -> None:
+    try:
         study = content["study"]
         if content["event"] == "begun":
             history.begun[study] = history.begun.get(study, 0) + 1

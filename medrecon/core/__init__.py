@@ -2,7 +2,14 @@
 
 from medrecon.core.field import Doubt, Segmentation, SoftField, away_from_zero
 from medrecon.core.geometry import Geometry, lps_from_ras, ras_from_lps
-from medrecon.core.labels import Label, LabelMap, SnomedCode, known_labels, label
+from medrecon.core.labels import (
+    Label,
+    LabelMap,
+    SnomedCode,
+    is_file_name,
+    known_labels,
+    label,
+)
 from medrecon.core.mesh import Mesh, Space
 from medrecon.core.provenance import Provenance, Step
 from medrecon.core.volume import Acquisition, HuStatus, Modality, SliceStack, Volume, read_only
@@ -25,6 +32,7 @@ __all__ = [
     "Step",
     "Volume",
     "away_from_zero",
+    "is_file_name",
     "known_labels",
     "label",
     "lps_from_ras",

@@ -15,6 +15,15 @@ from medrecon.core.geometry import Geometry
 from medrecon.core.volume import read_only
 from medrecon.errors import GeometryError, UsageError
 
+LONGEST_NAME = 100
+"""Characters of a structure's name that becomes a file's."""
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a structure's name can be a file's, and leads to no other folder."""
+    odd = any(c in '/\\:*?"<>|' or not c.isprintable() for c in name)
+    return 0 < len(name) <= LONGEST_NAME and name[0] not in ".-" and not odd
+
 
 @dataclass(frozen=True, slots=True)
 class SnomedCode:

@@ -15,6 +15,7 @@ from medrecon.editing import shapes
 from medrecon.editing.block import expanded, points_mm, replaced, shaped
 from medrecon.editing.split import side_of
 from medrecon.errors import UsageError
+from medrecon.resampling import sample_field
 from medrecon.surface.extract import extract_surface
 
 Points = npt.NDArray[np.float64]
@@ -106,15 +107,10 @@ def offset(field: SoftField, by_mm: float) -> SoftField:
 
 
 def combine(field: SoftField, other: SoftField, how: str) -> SoftField:
-    """Joined with another structure: "union", "subtract" or "intersect"."""
+    """Joined with another structure, of any grid: "union", "subtract" or "intersect"."""
     corners = other.geometry.corners_mm
     wide = expanded(field, corners.min(axis=0), corners.max(axis=0))
-    theirs = np.full(wide.values.shape, -1e6, np.float32)
-    at = tuple(
-        slice(b - a, b - a + n)
-        for a, b, n in zip(wide.start, other.start, other.values.shape, strict=True)
-    )
-    theirs[at] = other.values
+    theirs = _on_block_of(wide, other)
     joined = {
         "union": np.maximum(wide.values, np.maximum(theirs, wide.values.min())),
         "subtract": np.minimum(wide.values, -theirs),
@@ -131,6 +127,19 @@ def smooth(field: SoftField, centre: Points, radius_mm: float, sigma_mm: float) 
     depth = shaped(field, shapes.stroke(points_mm(field), centre[None], radius_mm))
     share = np.clip(depth / (radius_mm / 2), 0, 1)
     return replaced(field, share * soft + (1 - share) * field.values)
+
+
+def _on_block_of(wide: SoftField, other: SoftField) -> npt.NDArray[np.float32]:
+    """Another structure's values at a block's voxels; far outside where it has none."""
+    if not other.grid.is_close(wide.grid):
+        return sample_field(other, wide.geometry)
+    theirs = np.full(wide.values.shape, -1e6, np.float32)
+    at = tuple(
+        slice(b - a, b - a + n)
+        for a, b, n in zip(wide.start, other.start, other.values.shape, strict=True)
+    )
+    theirs[at] = other.values
+    return theirs
 
 
 def _piece_at(field: SoftField, pieces: npt.NDArray[Any], point: Points) -> int:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from medrecon.core import SoftField
+from medrecon.core import SoftField, is_file_name
 from medrecon.editing import operations as op
 from medrecon.editing.block import in_mm
 from medrecon.errors import DamagedInputError, UnreadableInputError, UsageError
@@ -98,21 +98,22 @@ def apply_edits(
     Parameters
     ----------
     fields : sequence of SoftField
-        Of one grid; those that no edit names come back untouched.
+        Each of another name and number, on any grids; those that no edit names come
+        back untouched.
     edits : sequence of Edit
 
     Raises
     ------
     UsageError
-        If an edit names a structure that is not there, or leaves nothing of one.
+        If an edit names a structure that is not there, or leaves nothing of one; or as
+        `origins`.
     DamagedInputError
         If an edit is unknown or its numbers are not what it needs.
     """
     here: Fields = {f.label.name: f for f in fields}
+    origins(tuple(here), edits)
     done = []
     for n, edit in enumerate(edits, 1):
-        if edit.label not in here:
-            raise UsageError(f"edit {n}: no structure {edit.label}; there are: {', '.join(here)}")
         before = field_volume_ml(here[edit.label])
         try:
             changed = _OPERATIONS[edit.edit](here, in_mm(here[edit.label]), edit.numbers)
@@ -121,6 +122,46 @@ def apply_edits(
         after = _renewed(here, edit.label, changed, n)
         done.append(dataclasses.replace(edit, volume_change_ml=round(after - before, 4)))
     return tuple(here.values()), tuple(done)
+
+
+def origins(names: Sequence[str], edits: Sequence[Edit]) -> dict[str, str]:
+    """Of every structure that there will be after the edits, which one it was before.
+
+    Raises
+    ------
+    UsageError
+        If an edit names a structure that is not there by then, or a split's new names are
+        not two, are taken, or cannot be a file's.
+    DamagedInputError
+        If a split's names are no list.
+    """
+    found = {name: name for name in names}
+    for n, edit in enumerate(edits, 1):
+        if edit.label not in found:
+            raise UsageError(f"edit {n}: no structure {edit.label}; there are: {', '.join(found)}")
+        if edit.edit != "split":
+            continue
+        new = _checked_names(_part_names(edit.label, edit.numbers), f"edit {n} (split)")
+        origin = found.pop(edit.label)
+        if taken := [name for name in new if name in found]:
+            raise UsageError(f"edit {n} (split): there is another structure {taken[0]}")
+        found |= dict.fromkeys(new, origin)
+    return found
+
+
+def _part_names(label: str, numbers: Mapping[str, Any]) -> Any:
+    """What the two parts of a structure are called: as said, or after the structure."""
+    return numbers.get("names", [f"{label}_1", f"{label}_2"])
+
+
+def _checked_names(names: Any, where: str) -> list[str]:
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+        raise DamagedInputError(f"{where}: names: a list of two names expected")
+    if len(names) != 2 or names[0] == names[1]:
+        raise UsageError(f"{where}: two different names expected")
+    if odd := [name for name in names if not is_file_name(name)]:
+        raise UsageError(f"{where}: {odd[0][:40]!r} cannot be the name of a file")
+    return list(names)
 
 
 def _renewed(here: Fields, name: str, changed: Sequence[SoftField], number: int) -> float:
@@ -187,10 +228,13 @@ def _box(here: Fields, f: SoftField, n: Mapping[str, Any]) -> list[SoftField]:
 
 def _split(here: Fields, f: SoftField, n: Mapping[str, Any]) -> list[SoftField]:
     path = _path(n)
-    names = [str(x) for x in n.get("names", (f"{f.label.name}_1", f"{f.label.name}_2"))]
-    if len(path) != 2 or len(set(names)) != 2 or set(names) & (set(here) - {f.label.name}):
-        raise ValueError("two points and two new names expected")
-    parts = op.split(f, path[0], path[1], float(n.get("gap_mm", 0.0)))
+    if len(path) != 2:
+        raise ValueError("points_lps_mm: two points expected")
+    gap = float(n.get("gap_mm", 0.0))
+    if not 0 <= gap < 1000:
+        raise ValueError("gap_mm: a number of mm from 0 expected")
+    names = _part_names(f.label.name, n)
+    parts = op.split(f, path[0], path[1], gap)
     free = max(x.label.index for x in here.values()) + 1
     numbers = (f.label.index, free)
     return [

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from medrecon.core import Geometry, Label, SoftField
+from medrecon.core import Geometry, Label, SoftField, is_file_name
 from medrecon.core.labels import SnomedCode
 from medrecon.errors import DamagedInputError, GeometryError, UnreadableInputError
 from medrecon.files.atomic import open_atomic
@@ -92,12 +92,14 @@ def label_from_json(row: Mapping[str, Any]) -> Label:
     Raises
     ------
     KeyError, ValueError, TypeError
-        If it is none.
+        If it is none, or its name would lead out of the folder of a file that bears it.
     """
     red, green, blue = (int(c) for c in row["color"])
     code = SnomedCode(*(str(x) for x in row["code"])) if row["code"] else None
     includes = tuple(str(x) for x in row["includes"])
     name = str(row["name"])
+    if not is_file_name(name):
+        raise ValueError(f"a structure called {name!r}")
     return Label(int(row["index"]), name, (red, green, blue), code, bool(row["hollow"]), includes)
 
 

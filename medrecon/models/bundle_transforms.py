@@ -47,12 +47,18 @@ def prepared(config: BundleConfig) -> Prepared:
     spacing: Triple | None = None
     steps: list[Intensity] = []
     crop = Crop.NONE
+    image: list[Any] = []
     for key, name, row in _transforms(config, "preprocessing"):
+        image = image or _list(row.get("keys", "image"))
+        if not set(_list(row.get("keys", "image"))) & set(image):
+            raise _unknown(key, f"{name} of {row.get('keys')!r}, which is not the image")
         if name in FORM_ONLY:
             continue
         if crop is not Crop.NONE:
             raise _unknown(key, f"{name} after a crop")
         if name == "Orientationd" and orientation is None and not steps:
+            if spacing is not None and len(set(spacing)) > 1:
+                raise _unknown(key, "Orientationd after a Spacingd that differs along the axes")
             orientation = str(row["axcodes"])
         elif name == "Spacingd" and spacing is None and not steps:
             spacing = _spacing(row, key)
@@ -67,14 +73,24 @@ def prepared(config: BundleConfig) -> Prepared:
 
 
 def head_of(config: BundleConfig) -> Head:
-    """What the channels mean, from the postprocessing; softmax if it does not say."""
-    for _, name, row in _transforms(config, "postprocessing"):
+    """What the channels mean, from the postprocessing; softmax if it does not say.
+
+    Raises
+    ------
+    ModelUntrustedError
+        If labels begin at another probability than a half.
+    """
+    found: list[Head] = []
+    for key, name, row in _transforms(config, "postprocessing"):
         if name == "Activationsd" and (row.get("sigmoid") or row.get("softmax")):
-            return Head.SIGMOID if row.get("sigmoid") else Head.SOFTMAX
+            found.append(Head.SIGMOID if row.get("sigmoid") else Head.SOFTMAX)
         if name == "AsDiscreted":
-            by_level = row.get("threshold") is not None and not row.get("argmax")
-            return Head.SIGMOID if by_level else Head.SOFTMAX
-    return Head.SOFTMAX
+            level = row.get("threshold")
+            if level not in (None, 0.5) or row.get("logit_thresh", 0.5) != 0.5:
+                raise _unknown(key, "AsDiscreted at another threshold than 0.5")
+            by_level = level is not None and not row.get("argmax")
+            found.append(Head.SIGMOID if by_level else Head.SOFTMAX)
+    return found[0] if found else Head.SOFTMAX
 
 
 def largest_only(config: BundleConfig, channels: range) -> frozenset[int]:
@@ -101,6 +117,9 @@ def _spacing(row: Row, key: str) -> Triple:
         raise _unknown(key, f"Spacingd with mode {row.get('mode')!r}")
     if row.get("padding_mode", "border") not in ("border", ["border"]):
         raise _unknown(key, f"Spacingd with padding {row.get('padding_mode')!r}")
+    other = [k for k in ("diagonal", "scale_extent", "min_pixdim", "max_pixdim") if row.get(k)]
+    if other:
+        raise _unknown(key, f"Spacingd with {other[0]}")
     x, y, z = (float(v) for v in row["pixdim"])
     return x, y, z
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from medrecon.models.manifest import Manifest
 
-INTACT_SKULL = "model head has seen intact skulls only: where bone is missing it may invent it"
-
 LEAST_DICE = 0.8
 """Of a held-out figure: below it a structure is found, but its surface lies elsewhere."""
 
@@ -15,14 +13,13 @@ LEAST_DICE = 0.8
 def print_concerns(manifest: Manifest) -> Mapping[str, tuple[str, ...]]:
     """Reasons against each label of a model, by its name; labels without any are left out.
 
-    The skull of model ``head``, and whatever has a held-out Dice (``dice_NAME`` in the
-    manifest's figures) under 0.8.
+    What the manifest says must never be printed, and whatever has a held-out Dice
+    (``dice_NAME`` in its figures) under 0.8.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name in (x.label.name for x in manifest.labels):
-        reasons = []
-        if manifest.name == "head" and name == "skull":
-            reasons.append(INTACT_SKULL)
+    for item in manifest.labels:
+        name = item.label.name
+        reasons = [item.never_print] if item.never_print else []
         dice = manifest.figures.get(f"dice_{name}")
         if dice is not None and dice < LEAST_DICE:
             reasons.append(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -20,6 +22,7 @@ from medrecon.errors import (
     OutputExistsError,
     UsageError,
 )
+from medrecon.models import terms
 from medrecon.models.bundle import read_bundle
 from medrecon.models.bundle_files import CONFIGS, METADATA, SUFFIXES, is_bundle
 from medrecon.models.manifest_toml import (
@@ -51,6 +54,8 @@ TEXTS = (
     "curve.csv",
     "curve.svg",
 )
+# How a zip says that a member is damaged: its own word, and those of its three packers.
+DAMAGED_ZIP = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 BUNDLE_WEIGHTS = re.compile(r"models/[^/\\]+")
 CHECKPOINT = re.compile(r"fold_(\d+|all)/checkpoint_(final|best)\.pth")
 MAX_TEXT_BYTES = 4 << 20
@@ -161,8 +166,17 @@ def _stage_all(sources: Sequence[Path], staged: Path, name: str) -> None:
     join_parts(parts, staged, name)
     for part in parts:
         for text in TEXTS:
-            if (part / text).is_file() and not (staged / text).exists():
+            if (part / text).is_file() and text in terms.TEXTS:
+                _add_text((part / text).read_bytes(), staged / text)
+            elif (part / text).is_file() and not (staged / text).exists():
                 shutil.copyfile(part / text, staged / text)
+
+
+def _add_text(text: bytes, target: Path) -> None:
+    """Write a text below what is there, unless it stands there already."""
+    there = target.read_bytes() if target.is_file() else b""
+    if text not in there:
+        target.write_bytes(there + b"\n\n" * bool(there) + text)
 
 
 def _stage(source: Path, staged: Path) -> None:
@@ -229,7 +243,7 @@ def _stage_zip(source: Path, staged: Path) -> None:
             for text in TEXTS:
                 if base + text in archive.namelist():
                     _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (*DAMAGED_ZIP, NotImplementedError, RuntimeError) as error:
         raise ArchiveError(f"{source.name} cannot be read as a zip: {error}") from error
 
 

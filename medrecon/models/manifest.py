@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from medrecon.core import Label, Modality
+from medrecon.core import Label, Modality, is_file_name
 from medrecon.errors import ModelError
 from medrecon.models.intensity import Intensity, IntensityKind
 from medrecon.models.sampling import Anchor, Blend, Crop, PlannedResampling, Sampling
@@ -30,12 +30,16 @@ __all__ = [
     "Sampling",
     "Training",
     "WeightsFile",
+    "is_model_name",
     "slug",
 ]
 
 Literal = bool | int | float | str | list["Literal"] | dict[str, "Literal"]
 """What a network's argument may be: data, never a name that is looked up and called."""
 
+CHECKS = frozenset({"head"})
+MOST_LABELS = 65_535
+"""What a label map of 16 bits counts to."""
 SLUG = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.")
 
 
@@ -88,12 +92,15 @@ class ModelLabel:
         Which connected parts are kept.
     from_hu_in_ct : bool
         Whether `auto` leaves it to the HU engine in a CT, which finds it better.
+    never_print : str
+        Why no surface of it is ever approved for print; empty where nothing speaks against it.
     """
 
     channel: int
     label: Label
     components: Components = Components.ALL
     from_hu_in_ct: bool = False
+    never_print: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +191,14 @@ class Manifest:
         Axes of the network's grid that it was trained to be flipped along.
     parts : tuple of Manifest
         Further networks of the same model, with labels of one numbering.
+    checks : tuple of str
+        What an image must show for the result to count: ``head`` (`segmentation.head_check`).
 
     Raises
     ------
     ModelError
-        If a name holds other characters, labels collide, or a softmax head claims
-        channel 0.
+        If a name holds other characters, labels collide or are on channels that there are
+        not, a softmax head claims channel 0, or a label's name, number or colour is none.
     """
 
     name: str
@@ -213,13 +222,16 @@ class Manifest:
     members: int = 1
     mirror_axes: tuple[int, ...] = ()
     parts: tuple[Manifest, ...] = ()
+    checks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for text in (self.name, self.version):
-            if not text or text[0] in "._-" or set(text) - SLUG:
+            if not is_model_name(text):
                 raise ModelError(
                     f"a model called {text!r}; lower-case letters, digits and _-. only"
                 )
+        for item in self.labels:
+            _require_sound(self.name, item.label)
         if not self.labels or not self.channels:
             raise ModelError(f"model {self.name} without labels or input channels")
         _require_distinct(self.name, [x.channel for x in self.labels], "channels")
@@ -231,6 +243,10 @@ class Manifest:
             raise ModelError(
                 f"model {self.name}: a {self.head.value} head's labels begin at {first}"
             )
+        if (last := max(x.channel for x in self.labels)) >= self.classes:
+            raise ModelError(
+                f"model {self.name}: a label on channel {last} of a network of {self.classes}"
+            )
         if self.channel_intensities and len(self.channel_intensities) != len(self.channels):
             raise ModelError(
                 f"model {self.name}: {len(self.channel_intensities)} intensities for "
@@ -240,6 +256,8 @@ class Manifest:
             raise ModelError(
                 f"model {self.name}: {self.members} members, flipped along {self.mirror_axes}"
             )
+        if unknown := set(self.checks) - CHECKS:
+            raise ModelError(f"model {self.name}: checks {sorted(unknown)} are not known here")
         if any(part.parts for part in self.parts):
             raise ModelError(f"model {self.name}: parts inside parts; one list expected")
         object.__setattr__(self, "figures", MappingProxyType(dict(self.figures)))
@@ -274,10 +292,25 @@ class Manifest:
         return f"<Manifest {self.identity}: {', '.join(x.label.name for x in self.labels)}>"
 
 
+def is_model_name(text: str) -> bool:
+    """Whether a text can be a model's name or version."""
+    return bool(text) and text[0] not in "._-" and not set(text) - SLUG
+
+
 def slug(text: str) -> str:
     """A text as a model's name: lower-case letters, digits and ``_-.`` only."""
     kept = "".join(c if c in SLUG else "_" for c in text.lower())
     return kept.lstrip("._-") or "model"
+
+
+def _require_sound(model: str, label: Label) -> None:
+    """Refuse a label whose name would be another folder's file, or that a map cannot hold."""
+    if not is_file_name(label.name):
+        raise ModelError(f"model {model}: a structure called {label.name!r}; words and _ expected")
+    if not 1 <= label.index <= MOST_LABELS:
+        raise ModelError(f"model {model}: {label.name} has the number {label.index}")
+    if not all(0 <= c <= 255 for c in label.color):
+        raise ModelError(f"model {model}: {label.name} has the colour {label.color}")
 
 
 def _require_distinct(name: str, values: list[int] | list[str], what: str) -> None:

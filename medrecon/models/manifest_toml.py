@@ -51,11 +51,11 @@ def read_manifest(path: Path) -> Manifest:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ModelError(f"{path.name} is larger than {MAX_MANIFEST_BYTES} bytes")
         rows = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ModelError(f"{path.name} cannot be read as a model's manifest: {error}") from error
     try:
         return manifest_from_rows(rows)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{path.name}: {_complaint(error)}") from error
 
 
@@ -69,7 +69,7 @@ def manifest_from_rows(rows: Row) -> Manifest:
 
     Raises
     ------
-    KeyError, TypeError, ValueError
+    KeyError, TypeError, ValueError, AttributeError, IndexError
         If a key is missing, of the wrong type or not one of its allowed words.
     ModelError
         If the values contradict one another.
@@ -101,8 +101,9 @@ def manifest_from_rows(rows: Row) -> Manifest:
         channel_intensities=tuple(_intensity(r) for r in rows.get("channel_intensity", [])),
         planned=_planned(rows["planned"]) if "planned" in rows else None,
         members=_whole(rows, "members") if "members" in rows else 1,
-        mirror_axes=tuple(int(n) for n in rows.get("mirror_axes", [])),
+        mirror_axes=_wholes(rows, "mirror_axes") if "mirror_axes" in rows else (),
         parts=tuple(manifest_from_rows(r) for r in rows.get("part", [])),
+        checks=_texts(rows, "checks") if "checks" in rows else (),
     )
 
 
@@ -119,7 +120,11 @@ def rows_of_manifest(manifest: Manifest) -> Row:
         "body_parts": list(m.body_parts),
         "channels": list(m.channels),
         "head": m.head.value,
-        **_stated(members=m.members if m.members > 1 else None, mirror_axes=list(m.mirror_axes)),
+        **_stated(
+            members=m.members if m.members > 1 else None,
+            mirror_axes=list(m.mirror_axes),
+            checks=list(m.checks),
+        ),
         "weights": {
             "file": m.weights.file,
             "sha256": m.weights.sha256,
@@ -155,21 +160,22 @@ def _stated(**rows: Any) -> Row:
 
 
 def _label(row: Row) -> ModelLabel:
-    red, green, blue = (int(c) for c in row["color"])
+    red, green, blue = _wholes(row, "color")
     code = SnomedCode(*_texts(row, "snomed")) if "snomed" in row else None
     label = Label(
         _whole(row, "index"),
         _text(row, "name"),
         (red, green, blue),
         code,
-        bool(row.get("hollow", False)),
+        _switch(row, "hollow"),
         _texts(row, "includes") if "includes" in row else (),
     )
     return ModelLabel(
         _whole(row, "channel"),
         label,
         _word(Components, row, "components"),
-        bool(row.get("from_hu_in_ct", False)),
+        _switch(row, "from_hu_in_ct"),
+        _text(row, "never_print") if "never_print" in row else "",
     )
 
 
@@ -184,6 +190,8 @@ def _label_row(item: ModelLabel) -> Row:
     }
     if item.from_hu_in_ct:
         row["from_hu_in_ct"] = True
+    if item.never_print:
+        row["never_print"] = item.never_print
     if label.code is not None:
         row["snomed"] = [label.code.value, label.code.meaning]
     if label.hollow:
@@ -195,13 +203,13 @@ def _label_row(item: ModelLabel) -> Row:
 
 def _sampling(row: Row) -> Sampling:
     spacing = tuple(float(x) for x in row["spacing_mm"]) if "spacing_mm" in row else None
-    patch = tuple(int(n) for n in row["patch"])
+    patch = _wholes(row, "patch")
     if len(patch) != 3 or (spacing is not None and len(spacing) != 3):
         raise ValueError("patch and spacing_mm need three numbers each")
     anchor = _word(Anchor, row, "anchor") if "anchor" in row else Anchor.CENTRE
     blend = _word(Blend, row, "blend") if "blend" in row else Blend.GAUSSIAN
     crop = _word(Crop, row, "crop") if "crop" in row else Crop.NONE
-    edge = bool(row.get("pad_edge", False))
+    edge = _switch(row, "pad_edge")
     overlap = float(row["overlap"])
     return Sampling(spacing, _text(row, "orientation"), patch, overlap, anchor, blend, crop, edge)
 
@@ -220,7 +228,9 @@ def _sampling_row(sampling: Sampling) -> Row:
 def _planned(row: Row) -> PlannedResampling:
     apart = row.get("separate_z")
     return PlannedResampling(
-        _whole(row, "order"), _whole(row, "order_z"), None if apart is None else bool(apart)
+        _whole(row, "order"),
+        _whole(row, "order_z"),
+        None if apart is None else _switch(row, "separate_z"),
     )
 
 
@@ -235,7 +245,7 @@ SWITCHES = {"nonzero": False, "clip": True, "together": False}
 
 def _intensity(row: Row) -> Intensity:
     numbers: dict[str, Any] = {k: float(row[k]) for k in NUMBERS if k in row}
-    switches = {k: bool(row.get(k, default)) for k, default in SWITCHES.items()}
+    switches = {k: _switch(row, k, default) for k, default in SWITCHES.items()}
     then = tuple(_intensity(step) for step in row.get("then", []))
     return Intensity(_word(IntensityKind, row, "kind"), **numbers, **switches, then=then)
 
@@ -255,6 +265,17 @@ def _text(row: Row, key: str) -> str:
 
 def _whole(row: Row, key: str) -> int:
     return _typed(row, key, int, int)
+
+
+def _switch(row: Row, key: str, default: bool = False) -> bool:
+    return _typed(row, key, bool, bool) if key in row else default
+
+
+def _wholes(row: Row, key: str) -> tuple[int, ...]:
+    values = row[key]
+    if not isinstance(values, list) or not all(type(v) is int for v in values):
+        raise TypeError(f"{key} = {values!r}; a list of whole numbers expected")
+    return tuple(values)
 
 
 def _typed(row: Row, key: str, kind: type, convert: Callable[[Any], T]) -> T:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medrecon.models.bundle_labels import FIRST_OWN_INDEX
-from medrecon.models.manifest import Manifest, ModelLabel, slug
+from medrecon.models.manifest import Licences, Manifest, ModelLabel, slug
 from medrecon.models.manifest_toml import MANIFEST_NAME, read_manifest, write_manifest
 
 
@@ -42,13 +42,32 @@ def join_parts(staged: Sequence[Path], target: Path, name: str) -> None:
         weights = replace(manifest.weights, file=f"part{n + 1}.safetensors")
         shutil.move(folder / manifest.weights.file, target / weights.file)
         parts.append(replace(manifest, labels=tuple(labels), weights=weights))
-    whole = replace(parts[0], name=slug(name), title=f"{name}: {_titles(parts)}")
+    whole = replace(
+        parts[0],
+        name=slug(name),
+        title=f"{name}: {_titles(parts)}",
+        licences=_licences(parts),
+    )
     write_manifest(replace(whole, parts=tuple(parts[1:])), target / MANIFEST_NAME)
 
 
 def renamed(manifest: Manifest, name: str) -> Manifest:
     """The same model under another name."""
     return replace(manifest, name=slug(name))
+
+
+def _licences(parts: Sequence[Manifest]) -> Licences:
+    """The licences of all parts; accepted if each was."""
+    every = [part.licences for part in parts]
+    code, weights = ([getattr(x, kind) for x in every] for kind in ("code", "weights"))
+    accepted = min(x.accepted for x in every)
+    return Licences(_together(code), _together(weights), accepted)
+
+
+def _together(licences: Sequence[str]) -> str:
+    """An SPDX expression for what has to be kept all at once."""
+    distinct = list(dict.fromkeys(licences))
+    return distinct[0] if len(distinct) == 1 else " AND ".join(f"({x})" for x in distinct)
 
 
 def _numbered(item: ModelLabel, number: int) -> ModelLabel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -80,7 +81,7 @@ class Sampling:
                 f"an orientation of {self.orientation!r}; one letter each of LR, AP, SI expected, "
                 "or i, j and k in an order"
             )
-        if self.spacing_mm is not None and min(self.spacing_mm) <= 0:
+        if self.spacing_mm is not None and not all(0 < s < math.inf for s in self.spacing_mm):
             raise ModelError(f"a spacing of {self.spacing_mm} mm; positive numbers expected")
         if min(self.patch) < 1 or not 0 <= self.overlap < 1:
             raise ModelError(f"a patch of {self.patch} voxels with an overlap of {self.overlap}")

@@ -95,7 +95,9 @@ def find(name_or_path: str | Path, folders: Sequence[Path] | None = None) -> Ins
             return model
     folder = Path(name_or_path)
     roots = default_folders() if folders is None else folders
-    for path in [*(root / folder.name for root in roots), folder]:
+    # A path means that folder alone: no other of its last name is taken for it.
+    is_bare = str(name_or_path) == folder.name
+    for path in [*(root / folder.name for root in roots if is_bare), folder]:
         if (path / MANIFEST_NAME).is_file():
             return open_model(path)
     names = ", ".join(m.manifest.name for m in models) or "none"

@@ -55,7 +55,8 @@ def settle(folder: Path, terms: Terms) -> None:
     licences = manifest.licences
     if terms.weights:
         licences = replace(licences, weights=terms.weights)
-    reserved = [x for x in (licences.weights, *_texts(folder)) if RESERVED.search(x)]
+    parts = [part.licences.weights for part in manifest.parts]
+    reserved = [x for x in (licences.weights, *parts, *_texts(folder)) if RESERVED.search(x)]
     if (terms.required or reserved) and not terms.accepted and not licences.accepted:
         stated = licences.weights if not reserved else _sentence(reserved[0])
         raise ModelUntrustedError(

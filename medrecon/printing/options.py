@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from manifold3d import Manifold
@@ -13,6 +15,9 @@ from medrecon.printing.fit import Boolean
 from medrecon.printing.solids import bounds_mm
 
 Triple = tuple[float, float, float]
+
+MOST_DRAINS = 20
+"""Holes for each hollow."""
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -112,13 +117,27 @@ class Patient:
 
 
 def check_steps(options: PrintOptions) -> None:
-    """Refuse a step that would do nothing, for want of the one that it belongs to.
+    """Refuse a number that no step can be made with, and a step that would do nothing.
 
     Raises
     ------
     UsageError
-        Drains without a hollow, pins without a cut, or an opening without a vessel.
+        Drains without a hollow, pins without a cut, an opening without a vessel; a size
+        that is none; fewer than one pin or more than 20 drains.
     """
+    for step, value in _sizes(options):
+        if not 0 < value < math.inf:
+            raise UsageError(f"{step} of {value:g} mm; more than 0 expected")
+    for step, value in _gaps(options):
+        if not 0 <= value < math.inf:
+            raise UsageError(f"{step} of {value:g} mm; 0 or more expected")
+    for cut in (*options.cuts, *options.open_at):
+        if cut.at_mm is not None and not math.isfinite(cut.at_mm):
+            raise UsageError(f"a cut at {cut.axis} = {cut.at_mm:g} mm; a finite place expected")
+    if options.pins is not None and options.pins.count < 1:
+        raise UsageError(f"pins: {options.pins.count} at each cut; 1 or more expected")
+    if not 0 <= options.drains <= MOST_DRAINS:
+        raise UsageError(f"drain: {options.drains} holes; 0 to {MOST_DRAINS} expected")
     wanting = (
         ("drain", options.drain_mm is not None, "hollow", options.hollow_mm is not None),
         ("pins", options.pins is not None, "cut", bool(options.cuts)),
@@ -127,6 +146,35 @@ def check_steps(options: PrintOptions) -> None:
     for step, asked, other, there in wanting:
         if asked and not there:
             raise UsageError(f"{step} does nothing without {other}; ask for both, or for neither")
+
+
+def _sizes(options: PrintOptions) -> Iterator[tuple[str, float]]:
+    """Steps and their lengths that are more than 0."""
+    if options.hollow_mm is not None:
+        yield "hollow: a wall", options.hollow_mm
+    for _, wall_mm in options.vessels:
+        yield "vessel: a wall", wall_mm
+    for _, distances, _ in options.margins:
+        yield from (("margin: a distance", mm) for mm in distances)
+    if (pins := options.pins) is not None:
+        yield "pins: a diameter", pins.diameter_mm
+        yield "pins: a length", pins.length_mm
+    if (what := options.inscription) is not None:
+        yield "letters: a height", what.height_mm
+        yield "letters: a depth", what.depth_mm
+        if what.scale_bar_mm is not None:
+            yield "scale-bar: a length", what.scale_bar_mm
+
+
+def _gaps(options: PrintOptions) -> Iterator[tuple[str, float]]:
+    """Steps and their lengths that may be 0."""
+    yield "base: a height", options.base_mm
+    yield from (("gap: a gap", gap_mm) for _, _, gap_mm in options.gaps)
+    if options.drain_mm is not None:
+        yield "drain: a diameter", options.drain_mm
+    if (pins := options.pins) is not None:
+        yield "pins: a clearance", pins.clearance_mm
+        yield "pins: a wall", pins.wall_mm
 
 
 def factor_words(shrink_percent: Triple) -> str:

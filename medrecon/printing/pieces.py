@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def parts_of(meshes: Sequence[Mesh], options: PrintOptions) -> list[Piece]:
     for part, wall_mm in options.vessels:
         lumen = _opened(mesh(part), options.open_at)
         solids[part], _ = vessel_wall(lumen, wall_mm)
-    names = options.only or tuple(solids)
+    names = tuple(dict.fromkeys(options.only or solids))
     missing = sorted(set(names) - set(solids))
     if missing:
         raise UsageError(f"no part {', '.join(missing)}; there are: {', '.join(solids)}")
@@ -93,24 +94,54 @@ def _opened(lumen: Mesh, cuts: Sequence[Cut]) -> Mesh:
     return mesh_of(solid, lumen.label, space=lumen.space)
 
 
-def cut_pieces(part: Piece, options: PrintOptions) -> list[Piece]:
-    """The part in pieces, called part_1, part_2 …, with pins if asked for."""
-    pieces = [part]
+def cut_pieces(parts: Sequence[Piece], options: PrintOptions) -> list[Piece]:
+    """The parts in pieces, called part_1, part_2 …, with pins if asked for.
+
+    A number that would make the name of another part is left out.
+
+    Raises
+    ------
+    UsageError
+        If a cut misses every part.
+    """
+    rows = [[part] for part in parts]
     for cut in options.cuts:
-        halves: list[Piece] = []
-        for piece in pieces:
-            plane = cut.plane(piece.solid if cut.at_mm is None else part.solid)
-            low, high = bounds_mm(piece.solid)[:, "xyz".index(cut.axis)]
-            if not low < plane.offset_mm < high:
-                halves.append(piece)
-                continue
-            halves += _halved(piece, plane, options.pins)
-        pieces = halves
-    if len(pieces) == 1:
-        return pieces
-    for number, piece in enumerate(pieces, 1):
-        piece.label = dataclasses.replace(piece.label, name=f"{part.label.name}_{number}")
-    return pieces
+        halved = [
+            [half for piece in row for half in _halves(piece, cut, options.pins)] for row in rows
+        ]
+        if list(map(len, halved)) == list(map(len, rows)):
+            raise UsageError(_missed(cut, parts))
+        rows = halved
+    taken = {part.label.name for part in parts}
+    for row in rows:
+        if len(row) > 1:
+            _number(row, taken)
+    return [piece for row in rows for piece in row]
+
+
+def _halves(piece: Piece, cut: Cut, pins: Pins | None) -> list[Piece]:
+    """Both sides of a cut, or the piece itself where the cut misses it."""
+    plane = cut.plane(piece.solid)
+    low, high = bounds_mm(piece.solid)[:, "xyz".index(cut.axis)]
+    return _halved(piece, plane, pins) if low < plane.offset_mm < high else [piece]
+
+
+def _missed(cut: Cut, parts: Sequence[Piece]) -> str:
+    reach = np.array([bounds_mm(part.solid)[:, "xyz".index(cut.axis)] for part in parts])
+    at_mm = cut.plane(parts[0].solid).offset_mm
+    return (
+        f"a cut at {cut.axis} = {at_mm:.1f} mm misses every part; they reach from "
+        f"{reach.min():.1f} to {reach.max():.1f} mm there, or were cut at that place before"
+    )
+
+
+def _number(pieces: Sequence[Piece], taken: set[str]) -> None:
+    """Name a part's pieces, clear of the names taken."""
+    part = pieces[0].label.name
+    free = (name for n in count(1) if (name := f"{part}_{n}") not in taken)
+    for piece, name in zip(pieces, free, strict=False):
+        piece.label = dataclasses.replace(piece.label, name=name)
+        taken.add(name)
 
 
 def _halved(piece: Piece, plane: Plane, pins: Pins | None) -> list[Piece]:

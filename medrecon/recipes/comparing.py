@@ -85,7 +85,8 @@ def compare_with(
     Raises
     ------
     UsageError
-        If the structure is not there or not said, or `accept_mm` is no length.
+        If the structure is not there or not said, `accept_mm` is no length, or the file
+        holds not exactly one surface.
     UnreadableInputError, DamagedInputError
         If the file is no mesh and no label map.
     """
@@ -132,6 +133,8 @@ def _read(path: Path) -> Mesh:
     meshes = mesh_files.read_meshes(path)
     if len(meshes) != 1:
         raise UsageError("the file holds several meshes; compare one at a time")
+    if not len(meshes[0].faces):
+        raise UsageError("the file holds points and no faces; compare a surface")
     return Mesh(meshes[0].vertices_mm, meshes[0].faces, label)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from medrecon.core import HuStatus, Segmentation, SoftField, Volume
-from medrecon.editing import Edit, apply_edits, edits_json, read_edits
+from medrecon.core import HuStatus, SoftField, Volume
+from medrecon.editing import Edit, apply_edits, edits_json, origins, read_edits
 from medrecon.errors import UsageError
 from medrecon.options import Grid, Options
 from medrecon.outputs.opened import open_run
@@ -85,52 +84,23 @@ def edited(
     segmented: Segmented, edits: Sequence[Edit], image: Volume | None
 ) -> tuple[Segmented, tuple[Edit, ...]]:
     """The structures after the edits. Parts of one that was split stay where it was."""
-    segmentations = []
-    done: dict[int, Edit] = {}
-    for s in segmented.segmentations:
-        fields, applied = _apply_own(s, edits, segmented)
-        done |= applied
-        segmentations.append(dataclasses.replace(s, fields=fields))
-    missing = [e.label for n, e in enumerate(edits) if n not in done]
-    if missing:
-        there = ", ".join(f.label.name for f in segmented.fields)
-        raise UsageError(f"no structure {missing[0]} to edit; there are: {there}")
-    observed = {
-        f.label.name: _observed(f, segmented.observed, image)
-        for s in segmentations
-        for f in s.fields
-    }
-    result = Segmented(tuple(segmentations), observed, segmented.image)
-    return result, tuple(done[n] for n in sorted(done))
-
-
-def _apply_own(
-    s: Segmentation, edits: Sequence[Edit], segmented: Segmented
-) -> tuple[tuple[SoftField, ...], dict[int, Edit]]:
-    """Those edits that name a structure of this segmentation, or a part of one."""
-    names = {f.label.name for f in s.fields}
-    others = [f for f in segmented.fields if f.label.name not in names]
-    own: list[tuple[int, Edit]] = []
-    for n, edit in enumerate(edits):
-        if edit.label in names:
-            own.append((n, edit))
-            names |= {str(x) for x in edit.numbers.get("names", ())}
-            if edit.edit == "split" and "names" not in edit.numbers:
-                names |= {f"{edit.label}_1", f"{edit.label}_2"}
-    if not own:
-        return s.fields, {}
-    fields, applied = apply_edits([*s.fields, *others], [e for _, e in own])
-    foreign = {f.label.name for f in others}
-    kept = tuple(f for f in fields if f.label.name not in foreign)
-    return kept, {n: e for (n, _), e in zip(own, applied, strict=True)}
-
-
-def _observed(field: SoftField, before: Any, image: Volume | None) -> Observed:
-    """What holds for the structure, or for the one that it was part of, looked up again."""
-    name = field.label.name
-    known = before.get(name) or next(
-        (o for n, o in before.items() if name.startswith(n)), Observed()
+    fields, done = apply_edits(segmented.fields, edits)
+    home = {f.label.name: n for n, s in enumerate(segmented.segmentations) for f in s.fields}
+    before = origins(tuple(home), edits)
+    segmentations = tuple(
+        dataclasses.replace(s, fields=tuple(f for f in fields if home[before[f.label.name]] == n))
+        for n, s in enumerate(segmented.segmentations)
     )
+    observed = {
+        f.label.name: _observed(f, segmented.observed.get(before[f.label.name]), image)
+        for f in fields
+    }
+    return Segmented(segmentations, observed, segmented.image), done
+
+
+def _observed(field: SoftField, before: Observed | None, image: Volume | None) -> Observed:
+    """What held for the structure, or for the one that it was part of, looked up again."""
+    known = before or Observed()
     return dataclasses.replace(
         known,
         mean_hu=_mean_hu(field, image) if image else None,

@@ -42,12 +42,23 @@ class EvaluateRequest:
         Of the surface Dice.
     cases : sequence of str
         Only these; empty: every reference.
+
+    Raises
+    ------
+    UsageError
+        If `found` has no values for one of the labels.
     """
 
     labels: Values = field(default_factory=dict)
     found: Values = field(default_factory=dict)
     tolerance_mm: float = 1.0
     cases: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.labels) - set(self.found)) if self.found else []
+        if unknown:
+            there = ", ".join(self.found)
+            raise UsageError(f"the model finds no {', '.join(unknown)}; it finds {there}")
 
 
 @dataclass(frozen=True, slots=True)

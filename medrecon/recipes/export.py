@@ -52,7 +52,7 @@ class ExportOptions:
     Parameters
     ----------
     formats : tuple of str
-        Of `DICOM_FORMATS`, "seg.nrrd", or a mesh format.
+        Of `DICOM_FORMATS`, "seg.nrrd", or a mesh format; each is written once.
     source : Path or None
         The series that the run was made of; DICOM objects need it.
     series : int or None
@@ -128,11 +128,12 @@ def export_run(
     _check_formats(options)
     run = open_run(folder)
     job = _Job(run, options, Recorder(progress))
+    formats = tuple(dict.fromkeys(options.formats))
     with NewFolder(output or folder / "export", overwrite=options.overwrite) as target:
         figures = {}
-        for number, name in enumerate(options.formats, 1):
+        for number, name in enumerate(formats, 1):
             figures[name] = job.write(name, target.staging)
-            progress("export", number / len(options.formats))
+            progress("export", number / len(formats))
         hashes = sha256_of_files(target.staging)
         record = {
             "schema_version": SCHEMA_VERSION,

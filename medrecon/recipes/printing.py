@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Mesh, Space
-from medrecon.errors import OutputExistsError
+from medrecon.errors import OutputExistsError, UsageError
 from medrecon.files.atomic import as_output_error, write_json
 from medrecon.files.meshes import file_stem, mesh_format, save_meshes
 from medrecon.outputs.opened import open_run
@@ -109,7 +109,8 @@ def prepare_prints(
     Raises
     ------
     UsageError
-        If something asked for cannot be done to a part, or does nothing by itself.
+        If something asked for cannot be done to a part, or does nothing by itself; or if
+        two parts would go to one file.
     DamagedInputError
         If a mesh bounds no solid.
     GeometryError
@@ -126,7 +127,7 @@ def prepare_prints(
             "the folder for the copies is not empty; choose a new one, or pass --force"
         )
     warnings: list[str] = []
-    pieces = [piece for part in parts_of(meshes, options) for piece in cut_pieces(part, options)]
+    pieces = cut_pieces(parts_of(meshes, options), options)
     letters = side_letters(meshes, options, patient or Patient())
     made: list[tuple[Mesh, Piece]] = []
     for piece in pieces:
@@ -134,6 +135,7 @@ def prepare_prints(
         name = f"{piece.label.name}_print_{factor_words(options.shrink_percent)}"
         label = dataclasses.replace(piece.label, name=name)
         made.append((mesh_of(piece.solid, label), piece))
+    _require_own_files([mesh for mesh, _ in made])
     return Prepared(tuple(_written(made, options, output, concerns or {})), tuple(warnings))
 
 
@@ -168,6 +170,15 @@ def body_middle_x_mm(meshes: Sequence[Mesh]) -> float | None:
     twins = {name: name.replace("left", "right") for name in x if "left" in name}
     middles = [(x[left] + x[right]) / 2 for left, right in twins.items() if right in x]
     return float(np.mean(middles)) if middles else None
+
+
+def _require_own_files(meshes: Sequence[Mesh]) -> None:
+    """Refuse parts whose names differ only in what a file name cannot hold."""
+    taken: set[str] = set()
+    for mesh in meshes:
+        if (stem := file_stem(mesh)) in taken:
+            raise UsageError(f"two parts would be written to {stem}; make one of them at a time")
+        taken.add(stem)
 
 
 def _written(

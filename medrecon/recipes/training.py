@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 from medrecon.core import LabelMap, Modality, Volume
 from medrecon.errors import UsageError
 from medrecon.files.atomic import write_json
+from medrecon.outputs.run import sha256_of_file
 from medrecon.recorder import Progress, silent
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ def train_head(
         recipe = replace(recipe, schedule=schedule)
     if command:
         recipe = replace(recipe, training=replace(recipe.training, command=command))
-    write_split(split, output)
+    recipe = replace(recipe, cases=digest_of(split))
     total = len(split.train) + len(split.validation)
     templates: list[Template] = []
     for case in (*split.train, *split.validation):
@@ -107,6 +111,7 @@ def train_head(
         machine=machine,
         start=None if start is None else find(start),
         progress=lambda share: progress("train", share),
+        begun=lambda: write_split(split, output),
     )
     return model.manifest.identity
 
@@ -150,9 +155,19 @@ def modality(spoken: str) -> Modality:
         raise UsageError(f"--modality {spoken}: CT or MR expected") from None
 
 
+def digest_of(split: Split, values: Mapping[str, Sequence[int]] | None = None) -> str:
+    """SHA-256 of which cases are for what, of their label maps and of their labels' values."""
+    parts = (split.train, split.validation, split.held_out)
+    names = [[case.name for case in part] for part in parts]
+    told = {name: list(own) for name, own in (values or {}).items()}
+    found = hashlib.sha256(json.dumps([names, told]).encode())
+    for case in (*split.train, *split.validation):
+        found.update(sha256_of_file(case.labels).encode())
+    return found.hexdigest()
+
+
 def write_split(split: Split, output: Path) -> None:
     """Write which cases are what, by name."""
-    output.mkdir(parents=True, exist_ok=True)
     write_json(
         output / "split.json",
         {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medrecon.core import Label, LabelMap, Modality, Volume
 from medrecon.errors import UsageError
-from medrecon.recipes.training import write_split
+from medrecon.recipes.training import digest_of, write_split
 from medrecon.recorder import Progress, silent
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def train_on_pairs(
     split = split_cases(find_cases(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
     _require_occurring(values, split)
+    _require_no_sides(values, mirror=request.mirror)
     labels = numbered_labels(values)
     order = (*split.train, *split.validation)
 
@@ -138,6 +139,7 @@ def train_on_pairs(
         intensity,
         (range(len(images)), range(len(images), len(order))),
     )
+    recipe = replace(recipe, cases=digest_of(split, values))
     samples = on_network_grid(pair, recipe.sampling, recipe.labels, recipe.intensity)
     return _run(samples, recipe, split, output, (machine, request.start, progress))
 
@@ -163,6 +165,7 @@ def train_on_labels(
     split = split_cases(find_label_maps(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
     _require_occurring(values, split)
+    _require_no_sides(values, mirror=request.mirror)
     labels = numbered_labels(values)
     maps = read_maps((*split.train, *split.validation))
     tissues = values_in(maps)
@@ -182,6 +185,7 @@ def train_on_labels(
     )
     both = (Modality.MR, Modality.CT)
     recipe = replace(recipe, modalities=both, pool=24, renew_every=4)
+    recipe = replace(recipe, cases=digest_of(split, values))
     return _run(samples, recipe, split, output, (machine, request.start, progress))
 
 
@@ -268,7 +272,6 @@ def _run(
     from medrecon.train import train, write_bundle
 
     machine, start, progress = how
-    write_split(split, output)
     model = train(
         samples,
         recipe,
@@ -276,6 +279,7 @@ def _run(
         machine=machine,
         start=None if start is None else find(start),
         progress=lambda share: progress("train", share),
+        begun=lambda: write_split(split, output),
     )
     write_bundle(model, output / "bundle")
     return model.manifest.identity
@@ -292,6 +296,17 @@ def _found_labels(folder: Path, split: Split) -> dict[str, tuple[int, ...]]:
     if not found:
         raise UsageError("the label maps hold nothing but background")
     return {f"label_{v}": (v,) for v in found}
+
+
+def _require_no_sides(values: Mapping[str, tuple[int, ...]], *, mirror: bool) -> None:
+    """Refuse mirror images of structures that are told apart by their side."""
+    from medrecon.segmentation.sides import twin_of
+
+    if mirror and (paired := sorted(n for n in values if twin_of(n) in values)):
+        raise UsageError(
+            f"--mirror: {' and '.join(paired[:2])} are told apart by their side, which a mirror "
+            "image turns round; leave it out"
+        )
 
 
 def _require_occurring(values: Mapping[str, tuple[int, ...]], split: Split) -> None:

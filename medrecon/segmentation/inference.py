@@ -153,7 +153,8 @@ def predict_logits(
     Raises
     ------
     ModelError
-        If the network's result is not one volume of finite logits.
+        If the network's result is not one volume of finite logits, or it cannot take the
+        tiles that its manifest states.
     ResourceError
         If memory ends even with the smallest tiles.
     """
@@ -165,8 +166,13 @@ def predict_logits(
                 tell(_announced(network, image, plan))
             return _run(network, image, plan, progress), plan
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+            if is_out_of_memory(error):
+                continue
+            if isinstance(error, MemoryError):
                 raise
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            tile = "×".join(map(str, plan.tile))
+            raise ModelError(f"the network cannot take tiles of {tile} voxels: {why}") from error
     raise ResourceError(
         f"memory ended on {plan.device} even with tiles of {plan.tile} voxels "
         f"({plan.memory_bytes / 1e9:.1f} GB for logits alone); use --device cpu, a smaller "

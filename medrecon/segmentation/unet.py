@@ -88,8 +88,6 @@ class UnetSegmenter:
                 [replace(self, model=p).segment(volume, progress=progress) for p in parts]
             )
         manifest = self.model.manifest
-        if not self.force:
-            require_fit(manifest, volume)
         images = in_channel_order(
             manifest,
             volume,
@@ -97,6 +95,9 @@ class UnetSegmenter:
             registered=self.registered,
             image_channel=self.image_channel,
         )
+        if not self.force:
+            for image in (volume, *images):
+                require_fit(manifest, image)
         device = choose_device(self.device)
         network = build_model(manifest, load_weights(self.model))
         how = Manner(self.tta, progress, self.tell, self.force)
@@ -151,7 +152,7 @@ def run_network(
     fields, findings = fields_from_logits(logits, grid, manifest.labels)
     require_sides(fields)
     notes = list(done.notes)
-    if manifest.name == HEAD:
+    if HEAD in manifest.checks:
         try:
             require_head(fields)
         except ModelUntrustedError as error:

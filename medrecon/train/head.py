@@ -43,6 +43,7 @@ HEAD_INTENSITY = Intensity(IntensityKind.EQUALISED, low=0.5, high=99.5)
 # Every seed from here on makes its image from a map that is not trained on.
 VALIDATION_SEEDS = range(1_000_000, 1_000_008)
 MUCOSA = 19
+INTACT_SKULL = "model head has seen intact skulls only: where bone is missing it may invent it"
 
 HEAD_SYNTHESIS = Synthesis(
     Shape(),
@@ -122,6 +123,8 @@ def head_recipe(steps: int = HEAD_STEPS, minutes: float | None = None) -> TrainO
         # Two eyes, a jaw apart from the skull, ventricles whose narrow passages are not seen.
         scattered=("skull", "ventricles", "eyes", "air_spaces"),
         from_hu_in_ct=("skull",),
+        checks=("head",),
+        never_print=(("skull", INTACT_SKULL),),
         modalities=(Modality.MR, Modality.CT),
         body_parts=("HEAD", "BRAIN", "SKULL"),
     )

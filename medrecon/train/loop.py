@@ -62,6 +62,7 @@ def train(
     machine: Machine | None = None,
     start: InstalledModel | None = None,
     progress: Progress | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> InstalledModel:
     """Train a model and write its folder; goes on from the checkpoint there, if any.
 
@@ -85,6 +86,8 @@ def train(
         Begin with its weights instead of random ones.
     progress : callable, optional
         Told the share of steps done; may raise to stop.
+    begun : callable, optional
+        Called once the folder is this run's: no checkpoint of another is in it.
 
     Raises
     ------
@@ -97,6 +100,10 @@ def train(
     options = options if start is None else replace(options, start=start.manifest.weights.sha256)
     with _threads(chosen.threads):
         state = _begin(options, chosen, start)
+        output.mkdir(parents=True, exist_ok=True)
+        state.load(output, recipe_key(options))
+        if begun is not None:
+            begun()
         return _train(state, samples, options, output, (chosen, progress))
 
 
@@ -117,8 +124,6 @@ def _train(
     output: Path,
     how: tuple[Machine, Progress | None],
 ) -> InstalledModel:
-    output.mkdir(parents=True, exist_ok=True)
-    state.load(output, recipe_key(options))
     held_out = _HeldOut(samples, options)
     with _helpers() as helpers:
         pool = SamplePool(samples, options.pool + SAMPLES_AHEAD, helpers)

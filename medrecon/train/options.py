@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from medrecon.core import Label, Modality
+from medrecon.core import Label, Modality, is_file_name
 from medrecon.errors import UsageError
 from medrecon.models.manifest import (
     Components,
@@ -16,6 +16,7 @@ from medrecon.models.manifest import (
     NetworkSpec,
     Sampling,
     Training,
+    is_model_name,
 )
 
 
@@ -146,11 +147,19 @@ class TrainOptions:
         (`losses.present_dice_ce`).
     start : str
         SHA-256 of the weights it began with; empty for random ones.
+    cases : str
+        SHA-256 of which cases are for what, and of their label maps; empty where seeds
+        say all.
+    checks : tuple of str
+        As in the manifest.
+    never_print : tuple of (str, str)
+        Label and why no surface of it is ever approved for print.
 
     Raises
     ------
     UsageError
-        If seeds overlap, or the network's channels do not fit the labels.
+        If seeds overlap, the network's channels do not fit the labels or its strides the
+        patch, or a name can be no model's or no file's.
     """
 
     name: str
@@ -178,8 +187,19 @@ class TrainOptions:
     body_parts: tuple[str, ...] = ()
     present_only: bool = False
     start: str = ""
+    cases: str = ""
+    checks: tuple[str, ...] = ()
+    never_print: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        if not (is_model_name(self.name) and is_model_name(self.version)):
+            raise UsageError(
+                f"a model called {self.name!r} {self.version!r}; lower-case letters, digits "
+                "and _-. only"
+            )
+        for label in self.labels:
+            if not is_file_name(label.name):
+                raise UsageError(f"a structure called {label.name!r}; words joined by _ expected")
         shared = set(self.train_seeds) & set(self.validation_seeds)
         if shared:
             raise UsageError(f"{len(shared)} seeds are both in training and in validation")
@@ -190,6 +210,21 @@ class TrainOptions:
             )
         if self.sampling.spacing_mm is None:
             raise UsageError("training needs a spacing in mm")
+        _require_divisible(self.sampling.patch, self.network)
+
+
+def _require_divisible(patch: tuple[int, int, int], network: NetworkSpec) -> None:
+    """Refuse a patch that a network's strides leave a rest of."""
+    factor = [1, 1, 1]
+    strides = network.arguments.get("strides", [])
+    for stride in strides if isinstance(strides, list) else []:
+        each = stride if isinstance(stride, list) else [stride] * 3
+        factor = [f * s for f, s in zip(factor, each, strict=True) if isinstance(s, int)]
+    if any(size % f for size, f in zip(patch, factor, strict=True)):
+        raise UsageError(
+            f"a patch of {'×'.join(map(str, patch))} voxels; multiples of "
+            f"{'×'.join(map(str, factor))} expected, which the network halves"
+        )
 
 
 def recipe_key(options: TrainOptions) -> str:

@@ -51,7 +51,8 @@ def find_cases(folder: Path) -> tuple[Case, ...]:
         If an image has no label map, or the list cannot be read.
     """
     listed = folder / "dataset.json"
-    if listed.is_file():
+    # nnU-Net's second format lists no pairs: they are told by their names.
+    if listed.is_file() and "training" in _json(listed):
         return _listed(folder, listed)
     for images, labels in FOLDERS:
         if (folder / images).is_dir() and (folder / labels).is_dir():
@@ -80,17 +81,46 @@ def dataset_labels(folder: Path) -> dict[str, tuple[int, ...]]:
     """Names and values of the labels that a ``dataset.json`` states; empty without one.
 
     Both ways of writing them are read: value to name, and name to value or values.
+
+    Raises
+    ------
+    UsageError
+        If the list is none, or two labels share a name or a value: regions that overlap
+        (nnU-Net's) cannot exclude one another.
     """
     listed = folder / "dataset.json"
     if not listed.is_file():
         return {}
+    stated = _json(listed).get("labels", {})
+    if not isinstance(stated, dict):
+        raise UsageError("dataset.json: labels is a list; names and values of each expected")
     found: dict[str, tuple[int, ...]] = {}
-    for key, value in _json(listed).get("labels", {}).items():
+    for key, value in stated.items():
         name, number = (value, key) if str(key).isdigit() else (key, value)
-        values = tuple(int(x) for x in (number if isinstance(number, list) else [number]))
+        values = _values_of(number)
         if values != (0,):
-            found[_slug(str(name))] = values
+            _take_label(_slug(str(name)), values, found)
     return found
+
+
+def _values_of(number: Any) -> tuple[int, ...]:
+    try:
+        return tuple(int(x) for x in (number if isinstance(number, list) else [number]))
+    except (TypeError, ValueError):
+        raise UsageError(f"dataset.json: {number!r} is no value of a label") from None
+
+
+def _take_label(name: str, values: tuple[int, ...], found: dict[str, tuple[int, ...]]) -> None:
+    """Add a label, unless its name or one of its values is another's."""
+    if not name or name in found:
+        raise UsageError(f"dataset.json: two labels are called {name!r}")
+    for other, taken in found.items():
+        if set(values) & set(taken):
+            raise UsageError(
+                f"dataset.json: {name} and {other} share a value; labels that overlap cannot be "
+                "trained as ones that exclude one another: name them apart with --labels"
+            )
+    found[name] = values
 
 
 def split_cases(

@@ -38,6 +38,7 @@ def manifest_of(options: TrainOptions, file: WeightsFile, dice: Mapping[str, flo
             label,
             Components.ALL if label.name in options.scattered else options.components,
             from_hu_in_ct=label.name in options.from_hu_in_ct,
+            never_print=dict(options.never_print).get(label.name, ""),
         )
         for channel, label in enumerate(options.labels, start=1)
     )
@@ -59,6 +60,7 @@ def manifest_of(options: TrainOptions, file: WeightsFile, dice: Mapping[str, flo
         body_parts=options.body_parts,
         # Trained on mirror images too, it may be asked about them (`--tta`).
         mirror_axes=options.augmentation.mirror,
+        checks=options.checks,
         figures={f"dice_{name}": round(value, 4) for name, value in dice.items()},
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from medrecon.errors import UsageError
+from medrecon.errors import DamagedInputError, UsageError
 
 STATE_NAME = "checkpoint.safetensors"
 Curve = list[dict[str, float]]
@@ -52,6 +53,8 @@ class TrainState:
         ------
         UsageError
             If the state belongs to a run with other options.
+        DamagedInputError
+            If it cannot be read.
         """
         path = folder / STATE_NAME
         if not path.exists():
@@ -80,11 +83,13 @@ class TrainState:
 
 
 def _note(path: Path) -> dict[str, Any]:
-    size = int.from_bytes(path.read_bytes()[:8], "little")
-    with path.open("rb") as file:
-        file.seek(8)
-        header = json.loads(file.read(size))
-    note: dict[str, Any] = json.loads(header["__metadata__"]["state"])
+    try:
+        with safe_open(path, "pt") as file:
+            note: dict[str, Any] = json.loads(file.metadata()["state"])
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        raise DamagedInputError(
+            f"{path.name} in the output folder is damaged; remove it, and training begins anew"
+        ) from None
     return note
 
 

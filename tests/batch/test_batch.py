@@ -162,6 +162,14 @@ def test_a_torn_last_line_of_the_journal_is_read_over(tmp_path):
     assert history.ended["c"].reason == "a gap"
 
 
+def test_the_last_word_on_a_study_is_the_latest_whichever_shard_spoke_it(tmp_path):
+    with Journal(tmp_path / "journal" / "2-of-2.jsonl") as journal:
+        journal.end(Outcome("s", State.FAILED, "gap", "a gap"))
+    with Journal(tmp_path / "journal" / "1-of-1.jsonl") as journal:
+        journal.end(Outcome("s", State.DONE))
+    assert read_history(tmp_path).ended["s"].state is State.DONE
+
+
 def begun(output: Path, options: Options) -> None:
     """A batch that stopped before its first study."""
     output.mkdir()

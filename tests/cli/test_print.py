@@ -88,3 +88,19 @@ def test_a_step_that_does_nothing_by_itself_is_refused(step):
 def test_a_number_that_is_none_is_refused(step):
     with pytest.raises(UsageError, match="shows what it takes"):
         print_options("sla", [step], ("stl",))
+
+
+@pytest.mark.parametrize(
+    ("step", "needs"),
+    [
+        ("drain=-4", "hollow=2"), ("drain=4:-1", "hollow=2"), ("drain=4:21", "hollow=2"),
+        ("pins=0", "cut=z"), ("pins=-4", "cut=z"), ("pins=4:-0.5", "cut=z"),
+        ("scale-bar=0", "base=0"), ("scale-bar=-20", "base=0"), ("letters=0", "engrave=A"),
+        ("letters=-6", "engrave=A"), ("base=-5", "side"), ("hollow=0", "side"),
+        ("vessel=aorta:0", "side"), ("gap=a:b:-1", "side"), ("margin=a:-5,5", "side"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_its_bounds_is_refused_with_its_step(step, needs):
+    word = step.partition("=")[0]
+    with pytest.raises(UsageError, match=f"^{word}.* expected"):
+        print_options("sla", [needs, step], ("stl",))

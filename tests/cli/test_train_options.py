@@ -42,6 +42,35 @@ def pairs(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_run_goes_on_with_its_own_cases_alone(pairs: Path, tmp_path: Path) -> None:
+    short = ("--labels", "liver=1", "--features", "4,8", "--patch", "8,8,8", "--spacing", "4")
+    words = ("train", pairs, *short, "--steps", "1", "--modality", "MR", "-o", tmp_path / "m")
+    run(*words, "--held-out", "b")
+    split, weights = ((tmp_path / "m" / n) for n in ("split.json", "weights.safetensors"))
+    before = split.read_bytes(), weights.read_bytes()
+    with pytest.raises(UsageError, match="other options"):
+        run(*words, "--held-out", "c")
+    (pairs / "labels" / "d.nii.gz").write_bytes((pairs / "labels" / "c.nii.gz").read_bytes())
+    nifti.write_labels(
+        LabelMap(np.ones(GRID.shape, np.uint8, order="F"), GRID, (label("liver"),)),
+        pairs / "labels" / "d.nii.gz",
+    )
+    with pytest.raises(UsageError, match="other options"):
+        run(*words, "--held-out", "b")
+    assert (split.read_bytes(), weights.read_bytes()) == before
+
+
+def test_sides_and_mirror_images_do_not_go_together(pairs: Path, tmp_path: Path) -> None:
+    words = ("train", pairs, "--steps", "1", "--modality", "MR", "-o", tmp_path / "m")
+    for path in (pairs / "labels").iterdir():
+        array, grid = nifti.read_labels(path)
+        both = np.array(array, order="F")
+        both[0, 0, 0] = 2
+        nifti.write_labels(LabelMap(both, grid, (label("liver"),)), path)
+    with pytest.raises(UsageError, match="told apart by their side"):
+        run(*words, "--labels", "kidney_left=1,kidney_right=2", "--mirror")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import label as components
 
-from medrecon.core import Geometry, Label, SoftField
+from medrecon.core import Geometry, Label, Segmentation, SoftField
 from medrecon.editing import Edit, apply_edits, edits_json, read_edits
 from medrecon.errors import DamagedInputError, UsageError
+from medrecon.outputs.segmented import Segmented
+from medrecon.quality.observed import Observed
 from medrecon.quality.volume import field_volume_ml
+from medrecon.recipes.editing import edited as edited_run
 
 GRID = Geometry((60, 50, 44), (1.0, 1.0, 1.0), (-10.0, 20.0, 5.0))
 
@@ -140,6 +143,19 @@ def test_structures_are_joined_subtracted_and_intersected():
         assert result[1] is fields[1]
 
 
+def test_a_structure_of_another_grid_is_combined_where_it_lies():
+    coarse = Geometry((25, 25, 22), (2.0, 2.0, 2.0), (-13.0, 17.0, 3.0))
+    points = coarse.mm_from_index(np.argwhere(np.ones(coarse.shape)))
+    far = np.linalg.norm(points - at(25, 25, 22), axis=1).reshape(coarse.shape)
+    ours = field(ball(25, 25, 22, 12), "ours", 1)
+    theirs = SoftField(Label(2, "theirs"), (10 - far).astype(np.float32) + 1e-3, coarse)
+    shell = ball_ml(12) - ball_ml(10)
+    for how, volume in (("intersect", ball_ml(10)), ("subtract", shell), ("union", ball_ml(12))):
+        edit = Edit("combine", "ours", {"other": "theirs", "how": how})
+        result, _ = apply_edits([ours, theirs], [edit])
+        assert field_volume_ml(result[0]) == pytest.approx(volume, rel=0.03), how
+
+
 def test_smoothing_takes_a_spike_and_leaves_what_is_far_away(bone):
     spiked, _ = edited(bone, "add", points_lps_mm=[at(25, 25, 34)], radius_mm=2)
     round_again, done = edited(
@@ -180,3 +196,82 @@ def test_what_is_no_edit_is_said(bone, tmp_path):
         edited(bone, "erase", points_lps_mm=[at(25, 25, 22)], radius_mm=30)
     with pytest.raises(UsageError, match="outside the structure"):
         edited(bone, "keep", point_lps_mm=at(1, 1, 1))
+
+
+def halved(*rows: dict[str, object]) -> list[Edit]:
+    """A split of the bone across its middle, once for each row of further numbers."""
+    across = [at(19, 25, 22), at(31, 25, 22)]
+    return [Edit("split", "bone", {"points_lps_mm": across, **row}) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "names", [["../../../evil", "c"], ["a/b", "c"], ["", "c"], [".c", "d"], ["a\nb", "c"]]
+)
+def test_parts_are_called_only_what_a_file_can_be(bone, names, monkeypatch):
+    monkeypatch.setattr("medrecon.editing.script.in_mm", lambda f: pytest.fail("begun"))
+    first = Edit("fill", "bone", {})
+    with pytest.raises(UsageError, match=r"edit 2 \(split\)"):
+        apply_edits([bone], [first, *halved({"names": names})])
+
+
+def test_parts_names_are_two_and_new(bone):
+    other = field(ball(50, 40, 35, 5), "other", 2)
+    for names in (["a", "a"], ["a"], ["a", "other"]):
+        with pytest.raises(UsageError, match="edit 1"):
+            apply_edits([bone, other], halved({"names": names}))
+    for names in ("ab", 5, [1, 2]):
+        with pytest.raises(DamagedInputError, match="edit 1"):
+            apply_edits([bone, other], halved({"names": names}))
+    parts, _ = apply_edits([bone, other], halved({"names": ["bone", "c"]}))
+    assert [(p.label.name, p.label.index) for p in parts] == [("bone", 1), ("c", 3), ("other", 2)]
+
+
+@pytest.mark.parametrize("gap", [-6.0, float("nan"), 1000.0])
+def test_a_gap_is_a_length(bone, gap):
+    with pytest.raises(DamagedInputError, match="gap_mm"):
+        apply_edits([bone], halved({"gap_mm": gap}))
+
+
+def two_hips() -> Segmented:
+    """Each in a segmentation of its own, as a folder of masks gives them."""
+    hips = field(ball(18, 25, 22, 8), "hip_left", 1), field(ball(37, 25, 22, 8), "hip_right", 2)
+    told = {"hip_left": Observed(uncertain=("the model is a draft",))}
+    return Segmented(tuple(Segmentation(GRID, (f,), "label map") for f in hips), told)
+
+
+def test_an_edit_sees_what_those_before_it_did_to_another_segmentation():
+    edits = [
+        Edit("offset", "hip_left", {"by_mm": 8.0}),
+        Edit("combine", "hip_right", {"other": "hip_left", "how": "subtract"}),
+    ]
+    after, done = edited_run(two_hips(), edits, None)
+    left, right = (s.fields[0] for s in after.segmentations)
+    assert [left.label.name, right.label.name] == ["hip_left", "hip_right"]
+    assert field_volume_ml(left) == pytest.approx(ball_ml(16), rel=0.02)
+    # Balls R = 16 and r = 8 at d = 19 share a lens: π (R+r−d)² (d² + 2d(R+r) − 3(R−r)²) / 12d.
+    lens = np.pi * 5**2 * (19**2 + 2 * 19 * 24 - 3 * 8**2) / (12 * 19) / 1000
+    assert done[1].volume_change_ml == pytest.approx(-lens, rel=0.1)
+
+
+def test_parts_of_two_segmentations_have_numbers_of_their_own_and_stay_at_home():
+    edits = [
+        Edit("split", "hip_left", {"points_lps_mm": [at(14, 25, 22), at(22, 25, 22)]}),
+        Edit(
+            "split",
+            "hip_right",
+            {"points_lps_mm": [at(33, 25, 22), at(41, 25, 22)], "names": ["c", "d"]},
+        ),
+        Edit("fill", "d", {}),
+    ]
+    after, done = edited_run(two_hips(), edits, None)
+    names = [[f.label.name for f in s.fields] for s in after.segmentations]
+    assert names == [["hip_left_1", "hip_left_2"], ["c", "d"]]
+    assert sorted(f.label.index for f in after.fields) == [1, 2, 3, 4]
+    assert [e.edit for e in done] == ["split", "split", "fill"]
+
+
+def test_what_speaks_against_a_structure_speaks_against_its_parts():
+    across = {"points_lps_mm": [at(14, 25, 22), at(22, 25, 22)], "names": ["front", "rear"]}
+    after, _ = edited_run(two_hips(), [Edit("split", "hip_left", across)], None)
+    for name in ("front", "rear"):
+        assert after.observed[name].concerns == ("the model is a draft",)

@@ -417,6 +417,46 @@ def test_a_step_in_another_place_or_way_is_refused(
         read_bundle(write_bundle(tmp_path / "b", inference))
 
 
+@pytest.mark.parametrize(
+    ("place", "change", "words"),
+    [
+        (3, {"scale_extent": True}, "scale_extent"),
+        (3, {"diagonal": True}, "diagonal"),
+        (4, {"keys": "label"}, "not the image"),
+    ],
+)
+def test_what_would_change_the_image_otherwise_is_refused(
+    tmp_path: Path, place: int, change: dict[str, Any], words: str
+) -> None:
+    inference = copy.deepcopy(INFERENCE)
+    inference["preprocessing"]["transforms"][place] |= change
+    with pytest.raises(ModelUntrustedError, match=words):
+        read_bundle(write_bundle(tmp_path / "b", inference))
+
+
+def test_a_spacing_before_the_orientation_is_taken_only_if_it_is_the_same_everywhere(
+    tmp_path: Path,
+) -> None:
+    inference = copy.deepcopy(INFERENCE)
+    steps = inference["preprocessing"]["transforms"]
+    steps[2], steps[3] = steps[3], steps[2]
+    with pytest.raises(ModelUntrustedError, match="after a Spacingd"):
+        read_bundle(write_bundle(tmp_path / "b", inference))
+    steps[2]["pixdim"] = [2, 2, 2]
+    sampling = read_bundle(write_bundle(tmp_path / "c", inference)).manifest.sampling
+    assert sampling.spacing_mm == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("level", [0.2, 0.9])
+def test_another_level_than_a_half_is_refused(tmp_path: Path, level: float) -> None:
+    inference = copy.deepcopy(INFERENCE)
+    steps = inference["postprocessing"]["transforms"]
+    steps[0] = {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
+    steps[1] = {"_target_": "AsDiscreted", "keys": "pred", "threshold": level}
+    with pytest.raises(ModelUntrustedError, match=r"another threshold than 0\.5"):
+        read_bundle(write_bundle(tmp_path / "b", inference))
+
+
 def test_the_largest_part_is_kept_where_the_bundle_keeps_it(tmp_path: Path) -> None:
     from medrecon.models import Components
 

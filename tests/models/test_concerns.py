@@ -9,6 +9,8 @@ from model_folders import example
 from medrecon.core import Geometry, Segmentation, SoftField, label
 from medrecon.models.concerns import print_concerns
 from medrecon.models.manifest import Manifest, ModelLabel
+from medrecon.models.parts import renamed
+from medrecon.models.store import open_model, shipped_folder
 from medrecon.outputs.segmented import distinct
 
 
@@ -17,10 +19,13 @@ def named(name: str, **figures: float) -> Manifest:
     return replace(example(), name=name, labels=labels, figures=figures)
 
 
-def test_only_the_head_models_skull_is_of_concern_for_what_it_was_trained_on():
-    assert list(print_concerns(named("head"))) == ["skull"]
-    assert "intact skulls" in print_concerns(named("head"))["skull"][0]
-    assert print_concerns(named("head_and_neck")) == {}
+def test_what_the_manifest_says_counts_and_not_what_the_model_is_called():
+    shipped = open_model(shipped_folder() / "head").manifest
+    other = renamed(shipped, "my_head")
+    assert other.checks == ("head",)
+    for manifest in (shipped, other):
+        assert "intact skulls" in print_concerns(manifest)["skull"][0]
+    assert print_concerns(named("head")) == {}
 
 
 @pytest.mark.parametrize(("dice", "concern"), [(0.79, True), (0.8, False), (0.94, False)])

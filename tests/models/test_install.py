@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from model_folders import make_model
 
+from medrecon.core import Label
 from medrecon.errors import (
     ArchiveError,
     ModelError,
@@ -23,11 +24,12 @@ from medrecon.errors import (
     OutputExistsError,
     UsageError,
 )
-from medrecon.models import verify
+from medrecon.models import Licences, ModelLabel, verify
 from medrecon.models.install import add, remove
 from medrecon.models.known import KnownModel, known_model, known_models
 from medrecon.models.pull import fetch
 from medrecon.models.store import installed, shipped_folder
+from medrecon.models.terms import Terms
 
 
 def zipped(folder: Path, archive: Path, prefix: str = "") -> Path:
@@ -50,6 +52,39 @@ def test_a_folder_or_a_zip_is_installed_and_verified(tmp_path: Path, prefix: str
     names = sorted(p.name for p in model.folder.iterdir())
     assert names == ["README.md", "manifest.toml", "weights.safetensors"]
     assert [p.name for p in (tmp_path / "store").iterdir()] == ["two_organs"]
+
+
+def test_every_parts_licence_counts(tmp_path: Path) -> None:
+    free = make_model(tmp_path / "from", "free").folder
+    (free / "LICENSE").write_text("Apache License")
+    own = ModelLabel(1, Label(1, "first")), ModelLabel(2, Label(2, "second"))
+    licences = Licences("Apache-2.0", "CC-BY-NC-4.0")
+    other = make_model(tmp_path / "from", "other", labels=own, licences=licences).folder
+    (other / "LICENSE").write_text("For non-commercial research only.")
+    how = {"folder": tmp_path / "store", "name": "both"}
+    with pytest.raises(ModelUntrustedError, match="--accept-license"):
+        add([free, other], **how)
+    model = add([free, other], terms=Terms(accepted=True), **how)
+    text = (model.folder / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "non-commercial" in text
+    assert model.manifest.licences.weights == "(CC-BY-4.0) AND (CC-BY-NC-4.0)"
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_with_a_damaged_member_is_refused_in_one_line(tmp_path: Path, kind: int) -> None:
+    source = make_model(tmp_path / "from").folder
+    damaged = tmp_path / "m.zip"
+    with zipfile.ZipFile(damaged, "w", kind) as archive:
+        for path in sorted(source.iterdir()):
+            archive.write(path, path.name)
+        first = archive.infolist()[0]
+    content = bytearray(damaged.read_bytes())
+    begin = first.header_offset + 30 + len(first.filename)
+    content[begin : begin + 200] = b"\xff" * 200
+    damaged.write_bytes(content)
+    with pytest.raises(ArchiveError):
+        add(damaged, folder=tmp_path / "store")
 
 
 def test_an_installed_model_is_replaced_only_on_request(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model_folders import example
 
 from medrecon.errors import ModelError
-from medrecon.models import Sampling, read_manifest, write_manifest
+from medrecon.models import NetworkSpec, Sampling, read_manifest, write_manifest
 from medrecon.models.toml_text import toml_text
 
 
@@ -43,17 +43,41 @@ def test_a_model_that_keeps_the_images_own_spacing_says_so_by_leaving_it_out(
         ("bytes = 12", 'bytes = "12"', "int expected"),
         ('orientation = "RAS"', 'orientation = "RLS"', "RLS"),
         ("schema = 1", "schema = ", "cannot be read"),
+        ('name = "own_name"', 'name = "../own"', "a structure called"),
+        ('name = "own_name"', 'name = "/tmp/own"', "a structure called"),
+        ("index = 99", "index = 0", "number 0"),
+        ("index = 99", "index = 65536", "number 65536"),
+        ("color = [1, 2, 3]", "color = [1, 2, 300]", "colour"),
+        ("channel = 2", "channel = 3", "channel 3 of a network of 3"),
+        ("patch = [96, 96, 64]", 'patch = ["96", 96, 64]', "whole numbers"),
+        ("patch = [96, 96, 64]", "patch = [96.5, 96, 64]", "whole numbers"),
+        ("spacing_mm = [1.5, 1.5, 3.0]", "spacing_mm = [nan, 1.5, 3.0]", "positive numbers"),
+        ("nonzero = false", 'nonzero = "false"', "bool expected"),
+        ("schema = 1", "schema = 1\nfigures = []\nchecks = []", "cannot be read"),
+        ("schema = 1", 'schema = 1\nchecks = ["liver"]', "not known here"),
+        ("schema = 1", "schema = 1\ndeep = " + "[" * 5000, "cannot be read"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused_with_what_was_found(
     tmp_path: Path, line: str, instead: str, complaint: str
 ) -> None:
     path = tmp_path / "manifest.toml"
-    write_manifest(example(), path)
+    arguments = {"out_channels": 3}
+    write_manifest(replace(example(), network=NetworkSpec("UNet", arguments)), path)
     text = path.read_text("utf-8")
     assert line in text
     path.write_text(text.replace(line, instead, 1), "utf-8")
     with pytest.raises(ModelError, match=complaint):
+        read_manifest(path)
+
+
+def test_a_table_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.toml"
+    write_manifest(example(), path)
+    text = path.read_text("utf-8")
+    head = text[: text.index("[intensity]")]
+    path.write_text("intensity = []\n" + head, "utf-8")
+    with pytest.raises(ModelError):
         read_manifest(path)
 
 

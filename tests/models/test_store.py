@@ -44,6 +44,16 @@ def test_a_model_is_found_by_name_and_by_folder(tmp_path: Path) -> None:
     assert [m.manifest.name for m in installed([tmp_path])] == ["two_organs"]
 
 
+def test_a_path_means_its_folder_and_no_installed_model_of_that_name(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    make_model(store)
+    mine = make_model(tmp_path / "mine", title="another")
+    assert find(mine.folder, [store]) == mine
+    assert find(str(mine.folder), [store]).manifest.title == "another"
+    with pytest.raises(ModelMissingError):
+        find(tmp_path / "nowhere" / "two_organs", [store])
+
+
 def test_a_missing_model_is_answered_with_what_there_is(tmp_path: Path) -> None:
     make_model(tmp_path)
     with pytest.raises(ModelMissingError, match=r"'spleen'.*installed: two_organs"):

@@ -58,6 +58,11 @@ def test_each_structure_of_each_case_has_a_row(folders: Path) -> None:
     assert summary["labels"]["b"]["cases"] == {"both": 0, "missed": 1, "invented": 0, "neither": 1}
 
 
+def test_a_structure_that_the_model_does_not_find_is_not_another() -> None:
+    with pytest.raises(UsageError, match="finds no Y; it finds x, y"):
+        EvaluateRequest({"Y": (1,)}, {"x": (1,), "y": (2,)})
+
+
 def test_values_are_found_where_none_are_named(folders: Path) -> None:
     found = evaluate(folders / "pred", folders / "ref", EvaluateRequest())
     assert {s.label for s in found.scores} == {"label_1", "label_2"}

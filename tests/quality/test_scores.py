@@ -31,6 +31,16 @@ def blobs(seed: int, shape: tuple[int, int, int] = (28, 24, 20)) -> Mask:
     return ndimage.gaussian_filter(rng.standard_normal(shape), 3) > 0.02
 
 
+@pytest.mark.parametrize("spacing", [0.7, 0.8, 1.0, 1.3])
+def test_a_tolerance_of_a_voxel_takes_a_headers_rounding(spacing: float) -> None:
+    s, stored = slice(5, 15), float(np.float32(spacing))
+    for size in (spacing, stored, spacing * (1 - 6e-8), spacing * (1 + 6e-8)):
+        found = surface_distances(box(s, s, s), box(slice(6, 16), s, s), (size,) * 3)
+        assert found is not None
+        assert found.nsd(spacing) == 1
+        assert found.nsd(0.99 * spacing) < 1
+
+
 def test_a_box_moved_by_two_voxels() -> None:
     # 10 of 10 voxels wide, moved by 2: 8 shared. 2·8 / (10 + 10).
     s = slice(5, 15)

@@ -278,7 +278,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("expected 3 channels")
 
-    with pytest.raises(RuntimeError, match="3 channels"):
+    with pytest.raises(ModelError, match="3 channels"):
         predicted(Wrong(), np.zeros((1, 8, 8, 8), np.float32))
 
 

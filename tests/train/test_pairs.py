@@ -39,6 +39,30 @@ def test_folders_of_images_and_labels_are_matched_by_name(tmp_path):
     assert [c.name for c in find_label_maps(tmp_path)] == ["case_1", "case_3"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"whole": [1, 2], "core": [2]}, "share a value"),
+        ({"Enh A": 3, "enh-a": 4}, "two labels are called"),
+        (["background", "x"], "is a list"),
+        ({"x": "one"}, "no value"),
+    ],
+)
+def test_labels_that_overlap_or_are_none_are_refused(tmp_path, labels, words):
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(UsageError, match=words):
+        dataset_labels(tmp_path)
+
+
+def test_the_folders_of_nnunets_second_format_are_read(tmp_path):
+    write_case(tmp_path, "a_0000.nii.gz", ("imagesTr", "labelsTr"))
+    (tmp_path / "labelsTr" / "a_0000.nii.gz").rename(tmp_path / "labelsTr" / "a.nii.gz")
+    about = {"labels": {"background": 0, "x": 3}, "channel_names": {"0": "CT"}, "numTraining": 1}
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    assert [c.name for c in find_cases(tmp_path)] == ["a"]
+    assert dataset_labels(tmp_path) == {"x": (3,)}
+
+
 def test_a_decathlon_list_is_read_with_its_label_names(tmp_path):
     write_case(tmp_path, "a.nii.gz", ("imagesTr", "labelsTr"))
     rows = [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}]
@@ -49,9 +73,9 @@ def test_a_decathlon_list_is_read_with_its_label_names(tmp_path):
     assert case.image == tmp_path / "imagesTr/a.nii.gz"
     assert dataset_labels(tmp_path) == {"anterior": (1,), "posterior_part": (2,)}
     # nnU-Net writes them the other way round, and regions as lists.
-    labels = {"background": 0, "organ": [1, 2], "tumour": 2}
+    labels = {"background": 0, "organ": [1, 2], "tumour": 3}
     listed.write_text(json.dumps({"training": rows, "labels": labels}))
-    assert dataset_labels(tmp_path) == {"organ": (1, 2), "tumour": (2,)}
+    assert dataset_labels(tmp_path) == {"organ": (1, 2), "tumour": (3,)}
     listed.write_text(json.dumps({"training": [{"image": "gone.nii.gz", "label": "gone"}]}))
     with pytest.raises(UsageError, match="not there"):
         find_cases(tmp_path)

@@ -15,9 +15,9 @@ import pytest
 import torch
 from toy import CT_PHANTOM, LEFT, RIGHT, toy_options, toy_pair, toy_samples
 
-from medrecon.core import Geometry, LabelMap, Volume
-from medrecon.errors import UsageError
-from medrecon.models import IntendedUse, find, verify
+from medrecon.core import Geometry, Label, LabelMap, Volume
+from medrecon.errors import DamagedInputError, UsageError
+from medrecon.models import IntendedUse, Sampling, find, verify
 from medrecon.quality.overlap import dice
 from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.train import Augmentation, Schedule, phantom_recipe, train
@@ -92,6 +92,28 @@ def test_a_run_may_begin_with_another_models_weights(tmp_path: Path) -> None:
     assert figures[1] == pytest.approx(figures[0], abs=0.4)
     with pytest.raises(UsageError, match="other options"):
         train(toy_samples(), toy_options(schedule=short(1)), output=tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "../My Model"}, "lower-case letters"),
+        ({"name": "Liver"}, "lower-case letters"),
+        ({"labels": (Label(1, "../x"), Label(2, "y"))}, "a structure called"),
+        ({"sampling": Sampling((3.0, 3.0, 3.0), "LPS", (13, 16, 16))}, "multiples of 4×4×4"),
+    ],
+)
+def test_what_could_not_be_written_in_the_end_is_refused_before(change, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        toy_options(**change)
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
+    train(toy_samples(), toy_options(schedule=short(2)), output=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DamagedInputError, match="damaged"):
+        train(toy_samples(), toy_options(schedule=short(2)), output=tmp_path)
 
 
 def test_other_options_do_not_take_up_an_old_checkpoint(tmp_path: Path) -> None:
