@@ -114,12 +114,13 @@ def inside_slabs(
 
 
 def _part_covered(field: SoftField, geometry: Geometry) -> tuple[Geometry, tuple[int, int, int]]:
-    """The part of a grid that a field's block covers, and its first voxel."""
+    """The part of a grid that a field's block covers, and its first voxel; at least one."""
     corners = geometry.index_from_mm(field.geometry.corners_mm)
-    low = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, geometry.shape)
+    shape = np.asarray(geometry.shape)
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, shape - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, shape)
     i, j, k = (int(n) for n in low)
-    return geometry.crop(low, np.maximum(high - low, 1)), (i, j, k)
+    return geometry.crop(low, high - low), (i, j, k)
 
 
 def _outside_of(field: SoftField) -> float:

@@ -9,6 +9,7 @@ from medrecon.core import Acquisition, Geometry, Label, Modality, SliceStack, So
 from medrecon.errors import GeometryError
 from medrecon.resampling import (
     Order,
+    inside_slabs,
     resample_field,
     resample_volume,
     stack_geometry,
@@ -132,3 +133,15 @@ def test_a_stack_refuses_a_grid_in_another_frame():
     stack = shifted_stack([1.0, 1.0], shift_mm=0.0)
     with pytest.raises(GeometryError):
         stack_onto(stack, oblique())
+
+
+@pytest.mark.parametrize("first_mm", [-60.0, 60.0])
+def test_a_field_beside_a_grid_is_outside_all_over_it(first_mm):
+    far = Geometry((6, 6, 6), (2.0, 2.0, 2.0), (first_mm, 0, 0))
+    field = SoftField(Label(1, "a"), np.ones(far.shape, np.float32), far)
+    grid = Geometry((8, 8, 8), (1.0, 1.0, 1.0), (0, 0, 0))
+    values, start = resample_field(field, grid)
+    assert (values < 0).all()
+    for s, n, size in zip(start, values.shape, grid.shape, strict=True):
+        assert 0 <= s < s + n <= size
+    assert not any(inside.any() for _, inside in inside_slabs(field, grid))

@@ -20,7 +20,7 @@ from medrecon.files.mesh_values import (
     Colour,
     as_color,
     checked_mesh,
-    frame_from_words,
+    in_lps,
     srgb_from_linear,
 )
 
@@ -144,7 +144,8 @@ def _piece(
 ) -> Mesh:
     given = part["attributes"]
     points = _accessor(tree, given["POSITION"], buffers).astype(np.float64)
-    placed = points @ matrix[:3, :3].T + matrix[:3, 3]
+    name, words = says
+    placed, space = in_lps(points @ matrix[:3, :3].T + matrix[:3, 3], words)
     count = len(points)
     row = (
         _accessor(tree, part["indices"], buffers).ravel().astype(np.int64)
@@ -154,7 +155,6 @@ def _piece(
     faces = _triangles(row, part.get("mode", _TRIANGLES))
     if np.linalg.det(matrix[:3, :3]) < 0:
         faces = faces[:, ::-1]
-    name, words = says
     factor = _factor(tree, part)
     colors = None
     if "COLOR_0" in given:
@@ -167,7 +167,7 @@ def _piece(
         color=_color(factor, part),
         scalars=None if scalars is None else scalars.astype(np.float32),
         colors=colors,
-        space=frame_from_words(words)[0],
+        space=space,
     )
 
 

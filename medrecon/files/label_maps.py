@@ -20,6 +20,7 @@ from medrecon.core import Geometry, Label, LabelMap, known_labels
 from medrecon.errors import DamagedInputError, GeometryError, NoSeriesError, UnreadableInputError
 from medrecon.files import nifti
 from medrecon.files.images import ITK_SUFFIXES, NIFTI_SUFFIXES, stored_voxels
+from medrecon.files.voxels import label_grid
 
 SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
 # Turning the hue by the golden angle keeps neighbours apart for any number of labels.
@@ -45,7 +46,7 @@ def read_label_map(path: Path, table: Path | None = None) -> LabelMap:
     DamagedInputError
         If the table cannot be read, or the map is empty.
     GeometryError
-        As the readers raise it.
+        As the readers raise it; also if its voxels have a size that no image has.
     """
     array, geometry = _read_integers(path)
     present = np.flatnonzero(np.bincount(array.ravel(order="K")))
@@ -74,7 +75,7 @@ def read_masks(folder: Path) -> tuple[LabelMap, ...]:
         If two of them lie on different grids.
     """
     found: list[LabelMap] = []
-    for path in sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)):
+    for path in _mask_files(folder):
         array, geometry = _read_integers(path)
         inside = array > 0
         if found and not geometry.is_close(found[0].geometry):
@@ -85,6 +86,13 @@ def read_masks(folder: Path) -> tuple[LabelMap, ...]:
     if not found:
         raise NoSeriesError("no label map or mask that holds anything was found in the folder")
     return tuple(found)
+
+
+def _mask_files(folder: Path) -> list[Path]:
+    """Every file that may be a mask; of a .hdr/.img pair the header."""
+    found = sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES))
+    headers = {p.stem for p in found if p.suffix.lower() == ".hdr"}
+    return [p for p in found if p.suffix.lower() != ".img" or p.stem not in headers]
 
 
 def read_label_table(path: Path) -> dict[int, Label]:
@@ -106,7 +114,7 @@ def read_label_table(path: Path) -> dict[int, Label]:
     try:
         rows = _slicer_rows(text) if path.suffix.lower() == ".ctbl" else _bids_rows(text)
         return {n: named(n, name, color) for n, name, color in rows if n > 0}
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, csv.Error) as error:
         raise DamagedInputError(
             f"the table of labels cannot be read ({type(error).__name__}); columns index and "
             "name expected"
@@ -133,7 +141,7 @@ def _read_integers(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return nifti.read_labels(path)
     array, affine = stored_voxels(path)
-    return nifti.whole_numbers(array), Geometry.from_affine(affine, array.shape)
+    return nifti.whole_numbers(array), label_grid(affine, array.shape)
 
 
 def _stem(path: Path) -> str:
@@ -151,8 +159,8 @@ def _table_beside(path: Path) -> Path | None:
 
 def _bids_rows(text: str) -> Sequence[tuple[int, str, tuple[int, int, int] | None]]:
     rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
-    if not rows:
-        raise ValueError("no rows")
+    if not rows or any(r["index"] is None or r["name"] is None for r in rows):
+        raise ValueError("no rows, or one that is too short")
     return [(int(r["index"]), r["name"], _hex(r.get("color") or "")) for r in rows]
 
 

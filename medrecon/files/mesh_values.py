@@ -43,6 +43,12 @@ def frame_from_words(words: str) -> tuple[Space, bool, bool]:
     return space, ras, re.search(r"UNIT\s*=\s*mm\b", words) is not None
 
 
+def in_lps(points: Floats, words: str) -> tuple[Floats, Space]:
+    """Points in the frame that a file's words name; RAS turned into LPS, half-way about z."""
+    space, ras, _ = frame_from_words(words)
+    return (points * (-1, -1, 1) if ras else points), space
+
+
 def checked_mesh(
     vertices: npt.NDArray[Any],
     faces: npt.NDArray[Any],

@@ -22,7 +22,7 @@ from medrecon.errors import GeometryError, PixelDataError, ResourceError, UsageE
 from medrecon.files.atomic import open_atomic
 from medrecon.files.compression import GzipWriter
 from medrecon.files.nifti_header import open_nifti
-from medrecon.files.voxels import image_array, image_grid
+from medrecon.files.voxels import image_array, image_grid, label_grid
 
 # As `medrecon.dicom.Limits` allows.
 VOLUME_BYTES = 8 << 30
@@ -105,10 +105,12 @@ def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Geometry]:
     ------
     PixelDataError
         If a value is not a whole number of 0 to 65535.
+    MissingSpacingError
+        If its voxels have a size that no image has.
     """
     image = open_nifti(path, VOLUME_BYTES)
     array = whole_numbers(_load(image, None))
-    return array, Geometry.from_affine(lps_from_ras(_affine_ras(image)), array.shape)
+    return array, label_grid(lps_from_ras(_affine_ras(image)), array.shape)
 
 
 def whole_numbers(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
@@ -140,9 +142,10 @@ def _opened(path: Path, dtype: np.dtype[Any], geometry: Geometry) -> Iterator[IO
     header.set_data_shape(geometry.shape)
     header.set_xyzt_units("mm")
     header.set_sform(geometry.affine_ras, code=SCANNER_ANATOMY)
+    header.set_qform(geometry.affine_ras, code=SCANNER_ANATOMY)
     # A qform is a rotation: it cannot hold a shear, so a sheared grid has an sform only.
-    if not geometry.is_sheared:
-        header.set_qform(geometry.affine_ras, code=SCANNER_ANATOMY)
+    if not _agree(header.get_sform(), header.get_qform(), geometry.shape):
+        header["qform_code"] = 0
     header["vox_offset"] = 352
     header["scl_slope"], header["scl_inter"] = 1.0, 0.0
     with open_atomic(path) as stream:

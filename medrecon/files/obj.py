@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Mesh
-from medrecon.errors import UnreadableInputError
+from medrecon.errors import DamagedInputError, UnreadableInputError
 from medrecon.files.atomic import open_atomic
 from medrecon.files.mesh_values import (
     GREY,
@@ -19,8 +19,8 @@ from medrecon.files.mesh_values import (
     as_color,
     checked_mesh,
     fans,
-    frame_from_words,
     frame_words,
+    in_lps,
     one_space,
 )
 
@@ -89,19 +89,32 @@ def read_obj(path: Path) -> list[Mesh]:
     UnreadableInputError
         If it holds no vertices or a number is none.
     DamagedInputError
-        If a face names a vertex that is not there.
+        If a face names a vertex that is not there, such as number 0.
     """
     try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        text = path.read_text("utf-8", errors="replace")
     except OSError as error:
         raise UnreadableInputError(f"an OBJ cannot be read: {error.strerror}") from error
     content = _Content()
     try:
-        for line in lines:
+        for line in _statements(text):
             content.take(line)
         return _meshes(content, path)
     except ValueError as error:
         raise UnreadableInputError(f"an OBJ that is damaged: {error}") from error
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Lines, those that end in a backslash joined with the next."""
+    begun = ""
+    for line in text.splitlines():
+        begun += line
+        if line.endswith("\\") and not begun.lstrip().startswith("#"):
+            begun = begun[:-1] + " "
+            continue
+        yield begun
+        begun = ""
+    yield begun
 
 
 @dataclass(slots=True)
@@ -123,7 +136,8 @@ class _Content:
     material: str = ""
 
     def take(self, line: str) -> None:
-        word, _, rest = line.partition(" ")
+        word, rest = [*line.split(maxsplit=1), "", ""][:2]
+        rest = rest.strip()
         if word == "v":
             self.points.append(rest.split())
         elif word == "f":
@@ -131,9 +145,9 @@ class _Content:
         elif word in ("o", "g"):
             self.objects.append(_Object(rest))
         elif word == "usemtl":
-            self.material = rest.strip()
+            self.material = rest
         elif word == "mtllib":
-            self.materials.append(rest.strip())
+            self.materials.append(rest)
         elif word.startswith("#"):
             self.comments.append(line)
 
@@ -145,6 +159,8 @@ class _Content:
         owner.counts.append(len(words))
         for word in words:
             number = int(word.partition("/")[0])
+            if number == 0:
+                raise DamagedInputError("a face names vertex 0, and an OBJ counts from 1")
             # Negative numbers count back from the last vertex so far.
             owner.corners.append(number - 1 if number > 0 else len(self.points) + number)
 
@@ -156,9 +172,7 @@ def _meshes(content: _Content, path: Path) -> list[Mesh]:
     # A vertex without a colour gets one that cannot be: its object then has none.
     tints = [row[3:6] if len(row) >= 6 else (-1, -1, -1) for row in content.points]
     colors = np.round(np.array(tints, np.float64) * 255)
-    space, ras, _ = frame_from_words(" ".join(content.comments))
-    if ras:
-        points = points * (-1, -1, 1)
+    points, space = in_lps(points, " ".join(content.comments))
     known = _colors_of_materials(content.materials, path)
     found = []
     for thing in content.objects:

@@ -24,6 +24,8 @@ _ANATOMY = "SCT^123037004^Anatomical Structure"
 _TISSUE = "SCT^85756007^Tissue"
 _CONTEXT = "Segmentation category and type - DICOM master list"
 _REGIONS = "Anatomic codes - DICOM master list"
+# Values of a layer of uint8, besides 0.
+_MOST = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,15 +56,13 @@ def write_seg_nrrd(stream: IO[bytes], masks: Sequence[Mask], grid: Geometry) -> 
     """Write all masks; the ones that overlap go to layers of their own.
 
     Each takes the first layer in which it meets no other, in the order given, so masks
-    that do not overlap share one. The same masks give the same bytes.
+    that do not overlap share one, up to 255. The same masks give the same bytes.
     """
     layers: list[npt.NDArray[np.uint8]] = []
     placed = []
     for n, mask in enumerate(masks):
         at = _place(layers, mask, grid)
         value = int(layers[at].max()) + 1
-        if value > 255:
-            raise ValueError("more than 255 structures in one layer")
         layers[at][mask.slices][mask.inside] = value
         placed.append((n, mask, at, value))
     if not layers:
@@ -76,7 +76,8 @@ def write_seg_nrrd(stream: IO[bytes], masks: Sequence[Mask], grid: Geometry) -> 
 
 def _place(layers: list[npt.NDArray[np.uint8]], mask: Mask, grid: Geometry) -> int:
     for n, layer in enumerate(layers):
-        if not layer[mask.slices][mask.inside].any():
+        is_free = not layer[mask.slices][mask.inside].any()
+        if is_free and layer.max() < _MOST:
             return n
     layers.append(np.zeros(grid.shape, np.uint8, order="F"))
     return len(layers) - 1

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from medrecon.core import Mesh
 from medrecon.errors import ArchiveError, UnreadableInputError
-from medrecon.files.mesh_values import GREY, Colour, as_color, checked_mesh, frame_from_words
+from medrecon.files.mesh_values import GREY, Colour, as_color, checked_mesh, in_lps
 from medrecon.files.threemf import CORE, MATERIAL, RELATIONSHIP
 
 _PRODUCTION = "http://schemas.microsoft.com/3dmanufacturing/production/2015/06"
@@ -246,11 +246,11 @@ def _mesh(model: _Model, key: tuple[str, str], matrix: Matrix, name: str) -> Mes
     thing = model.objects[key]
     points = np.array(thing.vertices, np.float64).reshape(-1, 3)
     placed = (points @ matrix[:3, :3].T + matrix[:3, 3]) * model.scale_mm
+    placed, space = in_lps(placed, model.words)
     faces = np.array(thing.triangles, np.int64).reshape(-1, 3)
     if np.linalg.det(matrix[:3, :3]) < 0:
         faces = faces[:, ::-1]
     color, colors = _colors(model, key, len(points))
-    space, *_ = frame_from_words(model.words)
     return checked_mesh(placed, faces, name, color=color, colors=colors, space=space)
 
 

@@ -23,7 +23,7 @@ from medrecon.files.mesh_values import (
     as_color,
     checked_mesh,
     fans,
-    frame_from_words,
+    in_lps,
     linear_from_srgb,
     one_space,
     srgb_from_linear,
@@ -193,6 +193,7 @@ def _read_prim(prim: Any, scale_mm: float, words: str, *, z_up: bool) -> Mesh:
     placed = (points @ matrix[:3, :3] + matrix[3, :3]) * scale_mm
     if not z_up:
         placed = np.stack([placed[:, 0], -placed[:, 2], placed[:, 1]], axis=1)
+    placed, space = in_lps(placed, words)
     counts = np.array(prim.GetFaceVertexCountsAttr().Get() or (), np.int64)
     corners = np.array(prim.GetFaceVertexIndicesAttr().Get() or (), np.int64)
     faces = fans(counts, corners)
@@ -206,5 +207,5 @@ def _read_prim(prim: Any, scale_mm: float, words: str, *, z_up: bool) -> Mesh:
         prim.GetPrim().GetDisplayName() or prim.GetPrim().GetName(),
         color=GREY if colors is None or not len(colors) else as_color(colors[0]),
         colors=colors if colors is not None and len(colors) == len(points) > 1 else None,
-        space=frame_from_words(words)[0],
+        space=space,
     )

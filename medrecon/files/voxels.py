@@ -31,13 +31,32 @@ def image_grid(affine_lps: npt.ArrayLike, shape: tuple[int, ...]) -> Geometry:
     geometry = Geometry.from_affine(affine_lps, shape)
     if min(geometry.shape) < 2:
         raise GeometryError(f"an image of shape {geometry.shape}: a single slice is not a volume")
+    _require_size(geometry)
+    return geometry
+
+
+def label_grid(affine_lps: npt.ArrayLike, shape: tuple[int, ...]) -> Geometry:
+    """Geometry of a label map, which may be a single slice.
+
+    Raises
+    ------
+    GeometryError
+        If the affine is singular.
+    MissingSpacingError
+        If a voxel is smaller than 5 µm or larger than 100 mm.
+    """
+    geometry = Geometry.from_affine(affine_lps, shape)
+    _require_size(geometry)
+    return geometry
+
+
+def _require_size(geometry: Geometry) -> None:
     low, high = min(geometry.spacing_mm), max(geometry.spacing_mm)
     if low < VOXEL_RANGE_MM[0] or high > VOXEL_RANGE_MM[1]:
         raise MissingSpacingError(
             f"voxels of {low:.4g} to {high:.4g} mm: the file's unit of length is not the one that "
             "it states"
         )
-    return geometry
 
 
 def image_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

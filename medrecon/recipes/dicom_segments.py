@@ -34,6 +34,8 @@ _MARGIN = 3
 _ACROSS, _FINEST_MM, _COARSEST_MM = 256, 0.3, 1.0
 # A region drawn on every third slice is joined; a wider gap is two regions.
 _WIDEST_GAP = 3.05
+# A plane that is farther from a segment's last one, in steps, is not the next one.
+_NEAR = 1.5
 _SAME_PLANE_MM, _LEAST_PLANAR_MM = 0.02, 0.2
 # Contours of one set whose normals differ by more are kept apart: 0.5 mm over 500 mm.
 _SAME_NORMAL = 1e-3
@@ -45,8 +47,9 @@ def segmented_from_dicom(path: Path, *, limits: Limits | None = None) -> Segment
     """Fields of a DICOM SEG, label map or structure set.
 
     A mask becomes the smoothest field that agrees with it in every voxel; a fraction is
-    the field, less a half; contours become signed distances in their planes, linear
-    between these, and end half a slice beyond the last ones.
+    the field, less a half; contours, and masks on planes that are no grid, become signed
+    distances in their planes, linear between these, and end half a slice beyond the last
+    ones and at either side of a gap.
 
     Raises
     ------
@@ -110,46 +113,112 @@ def _half_way(values: npt.NDArray[np.uint8], highest: int) -> npt.NDArray[np.flo
 def _interpolated(
     segments: Sequence[SegmentBlock], planes: Planes
 ) -> tuple[Geometry, tuple[SoftField, ...]]:
-    """Fields on an isotropic grid, of planes that are none; one empty plane at either end."""
+    """Fields on an isotropic grid, of planes that are none."""
+    if not segments:
+        raise NoSeriesError("the segmentation is empty: no segment holds anything")
+    positions = _with_ends(planes, 0, len(planes.positions_mm) - 1)
+    empty = np.zeros((*planes.shape, len(positions)), np.int16, order="F")
+    grid = stack_geometry(_on_planes(empty, positions, planes), min(planes.spacing_mm))
+    return grid, tuple(_between_planes(s, planes, grid) for s in segments)
+
+
+def _between_planes(segment: SegmentBlock, planes: Planes, grid: Geometry) -> SoftField:
+    """The segment on its part of the grid, each run of its planes for itself."""
+    runs = [_run(segment, planes, first, last) for first, last in _runs(segment, planes)]
+    levels = [_levels(grid, run) for run in runs]
+    low, stop = levels[0][0], max(stop for _, stop in levels)
+    values = np.full((*grid.shape[:2], stop - low), -np.inf, np.float32, order="F")
+    for run, (first, after) in zip(runs, levels, strict=True):
+        volume = stack_onto(run, grid.crop((0, 0, first), (*grid.shape[:2], after - first)))
+        there = True if volume.unmeasured is None else ~volume.unmeasured
+        part = values[:, :, first - low : after - low]
+        np.maximum(part, volume.array, out=part, where=there)
+    values[np.isneginf(values)] = -1
+    return SoftField(segment.label, away_from_zero(values), grid, (0, 0, low))
+
+
+def _runs(segment: SegmentBlock, planes: Planes) -> list[tuple[int, int]]:
+    """First and last plane of every run that the segment is drawn on without a gap."""
+    drawn = np.flatnonzero(segment.values.any(axis=(0, 1))) + segment.start[2]
+    steps = np.diff(_heights(planes)[drawn])
+    breaks = (np.diff(drawn) > 1) | (steps > _WIDEST_GAP * _usual_step(planes))
+    return [(int(run[0]), int(run[-1])) for run in np.split(drawn, np.flatnonzero(breaks) + 1)]
+
+
+def _run(segment: SegmentBlock, planes: Planes, first: int, last: int) -> SliceStack:
+    """Heights of a run's planes, and of an empty one at either end."""
+    i, j, k = segment.start
+    width, depth, _ = segment.values.shape
+    is_mask = _is_mask(segment)
+    heights = np.empty((*planes.shape, last - first + 3), np.float32, order="F")
+    for n in range(first, last + 1):
+        plane = np.zeros(planes.shape, np.uint8)
+        plane[i : i + width, j : j + depth] = segment.values[:, :, n - k]
+        heights[:, :, n - first + 1] = (
+            _depth(plane > 0) if is_mask else plane / np.float32(segment.highest) - 0.5
+        )
+    # Of a mask the end is half-way to the empty plane; a fraction is 0 there.
+    heights[:, :, 0] = -np.abs(heights[:, :, 1]) if is_mask else -0.5
+    heights[:, :, -1] = -np.abs(heights[:, :, -2]) if is_mask else -0.5
+    return _on_planes(heights, _with_ends(planes, first, last), planes)
+
+
+def _depth(mask: npt.NDArray[np.bool_]) -> Vectors:
+    """Signed distance to the mask's outline in pixels, positive inside."""
     from scipy.ndimage import distance_transform_edt
 
-    positions = _with_ends(planes.positions_mm)
-    columns, rows = planes.shape
-    fields: list[SoftField] = []
-    grid: Geometry | None = None
-    for segment in segments:
-        whole = np.zeros((columns, rows, len(planes.positions_mm)), np.uint8, order="F")
-        i, j, k = (
-            slice(s, s + n) for s, n in zip(segment.start, segment.values.shape, strict=True)
-        )
-        whole[i, j, k] = segment.values
-        heights = np.empty((columns, rows, len(positions)), np.float32, order="F")
-        for n in range(whole.shape[2]):
-            if _is_mask(segment):
-                mask = whole[:, :, n] > 0
-                far = -float(max(columns, rows))
-                out = distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, -far)
-                heights[:, :, n + 1] = np.where(mask, distance_transform_edt(mask) - 0.5, 0.5 - out)
-            else:
-                heights[:, :, n + 1] = whole[:, :, n] / np.float32(segment.highest) - 0.5
-        heights[:, :, 0] = -np.abs(heights[:, :, 1])
-        heights[:, :, -1] = -np.abs(heights[:, :, -2])
-        stack = SliceStack(heights, positions, planes.row, planes.column, planes.spacing_mm)
-        grid = grid or stack_geometry(stack, min(planes.spacing_mm))
-        on_grid = stack_onto(stack, grid)
-        values = np.array(on_grid.array, np.float32, order="F")
-        if on_grid.unmeasured is not None:
-            values[on_grid.unmeasured] = -1
-        fields.append(SoftField(segment.label, away_from_zero(values), grid))
-    if grid is None:
-        raise NoSeriesError("the segmentation is empty: no segment holds anything")
-    return grid, tuple(fields)
+    inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
+    depth: Vectors = np.where(mask, inside - 0.5, 0.5 - outside)
+    return depth
 
 
-def _with_ends(positions: Vectors) -> Vectors:
-    """One plane more at either end, as far from the last as that is from its neighbour."""
-    low, high = 2 * positions[0] - positions[1], 2 * positions[-1] - positions[-2]
-    return np.vstack([low, positions, high])
+def _on_planes(
+    values: npt.NDArray[np.float32] | npt.NDArray[np.int16], positions: Vectors, planes: Planes
+) -> SliceStack:
+    return SliceStack(values, positions, planes.row, planes.column, planes.spacing_mm)
+
+
+def _with_ends(planes: Planes, first: int, last: int) -> Vectors:
+    """Positions of a run of planes and of one more at either end."""
+    inner = planes.positions_mm[first : last + 1]
+    return np.vstack([_beyond(planes, first, -1), inner, _beyond(planes, last, 1)])
+
+
+def _beyond(planes: Planes, n: int, side: int) -> Vectors:
+    """Where a run that ends on plane n is empty: on the next plane if near, else a step on."""
+    positions, usual = planes.positions_mm, _usual_step(planes)
+    step = side * usual * _normal_of(planes)
+    if _gap(planes, n, n - side) <= _NEAR * usual:
+        step = positions[n] - positions[n - side]
+    if _gap(planes, n, n + side) <= _NEAR * float(np.abs(step @ _normal_of(planes))):
+        step = positions[n + side] - positions[n]
+    moved: Vectors = positions[n] + step
+    return moved
+
+
+def _gap(planes: Planes, n: int, other: int) -> float:
+    """Distance of two planes; infinite where the other is none."""
+    if not 0 <= other < len(planes.positions_mm):
+        return np.inf
+    heights = _heights(planes)
+    return float(abs(heights[n] - heights[other]))
+
+
+def _normal_of(planes: Planes) -> Vectors:
+    return np.cross(planes.row, planes.column)
+
+
+def _heights(planes: Planes) -> Vectors:
+    heights: Vectors = planes.positions_mm @ _normal_of(planes)
+    return heights
+
+
+def _usual_step(planes: Planes) -> float:
+    return _lower_median(np.diff(_heights(planes)))
+
+
+def _lower_median(steps: Vectors) -> float:
+    return float(np.sort(steps)[(len(steps) - 1) // 2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,8 +284,7 @@ def _drawing(normal: Vectors, regions: tuple[Roi, ...]) -> _Drawing:
             kept.append(height)
     if len(kept) < 2:
         raise GeometryError("contours in a single plane: nothing says how thick it is")
-    steps = np.sort(np.diff(kept))
-    return _Drawing(frame, regions, np.array(kept), float(steps[(len(steps) - 1) // 2]))
+    return _Drawing(frame, regions, np.array(kept), _lower_median(np.diff(kept)))
 
 
 def _height(region: Roi, points: Vectors, normal: Vectors) -> float:
@@ -265,17 +333,21 @@ def _common_grid(drawing: _Drawing, stack: SliceStack, spacing: float) -> Geomet
 
 def _on(grid: Geometry, stack: SliceStack, region: Roi) -> SoftField:
     """The region on its part of the common grid."""
-    normal = np.asarray(grid.direction)[:, 2]
-    step = grid.spacing_mm[2]
-    heights = (stack.positions_mm - np.asarray(grid.origin_mm)) @ normal / step
-    low = max(int(np.floor(heights[0] + 1e-6)), 0)
-    high = min(int(np.ceil(heights[-1] - 1e-6)), grid.shape[2] - 1)
-    block = grid.crop((0, 0, low), (*grid.shape[:2], high - low + 1))
+    low, stop = _levels(grid, stack)
+    block = grid.crop((0, 0, low), (*grid.shape[:2], stop - low))
     volume = stack_onto(stack, block)
     values = np.array(volume.array, np.float32, order="F")
     if volume.unmeasured is not None:
-        values[np.broadcast_to(volume.unmeasured, values.shape)] = -step
+        values[np.broadcast_to(volume.unmeasured, values.shape)] = -grid.spacing_mm[2]
     return SoftField(region.label, away_from_zero(values), grid, (0, 0, low))
+
+
+def _levels(grid: Geometry, stack: SliceStack) -> tuple[int, int]:
+    """First plane of the grid that a stack reaches, and the one after its last."""
+    normal = np.asarray(grid.direction)[:, 2]
+    heights = (stack.positions_mm - np.asarray(grid.origin_mm)) @ normal / grid.spacing_mm[2]
+    low = max(int(np.floor(heights[0] + 1e-6)), 0)
+    return low, min(int(np.ceil(heights[-1] - 1e-6)) + 1, grid.shape[2])
 
 
 def _stack(

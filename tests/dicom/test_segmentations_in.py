@@ -11,9 +11,9 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from derived_scenes import KINDS, Scene, rtstruct_bytes, scene, seg_bytes
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from medrecon.dicom import ReadContours, ReadSegments, is_segmentation, read_segmentation
 from medrecon.dicom.limits import Limits
@@ -24,6 +24,7 @@ from medrecon.errors import (
     DamagedInputError,
     GeometryError,
     MedreconError,
+    MissingSpacingError,
     NoSeriesError,
     PixelDataError,
     ResourceError,
@@ -236,14 +237,14 @@ def test_names_come_from_codes_and_known_words_only() -> None:
 def test_planes_between_stored_ones_are_added_and_a_step_is_found() -> None:
     # Every second of a grid of 2.5 mm, one of them twice: 0, 5, 5, 10 mm.
     positions = np.array([[0, 0, 10.0], [0, 0, 0], [0, 0, 5], [0, 0, 5]])
-    ordered = order_planes(positions, AXES, [2.5], (1.0, 1.0))
+    ordered = order_planes(positions, AXES, 2.5, (1.0, 1.0))
     assert ordered.index == [4, 0, 2, 2]
     assert np.allclose(ordered.positions_mm[:, 2], [0, 2.5, 5, 7.5, 10])
     # A stated step that explains nothing is not believed.
-    assert order_planes(positions, AXES, [3.0], (1.0, 1.0)).index == [2, 0, 1, 1]
-    assert order_planes(positions + [[0, 0, 0.9]] * 1, AXES, [], (1, 1)).step_mm is not None
+    assert order_planes(positions, AXES, 3.0, (1.0, 1.0)).index == [2, 0, 1, 1]
+    assert order_planes(positions + [[0, 0, 0.9]] * 1, AXES, None, (1, 1)).step_mm is not None
     uneven = np.array([[0, 0, 0.0], [0, 0, 2], [0, 0, 5]])
-    assert order_planes(uneven, AXES, [], (1.0, 1.0)).step_mm is None
+    assert order_planes(uneven, AXES, None, (1.0, 1.0)).step_mm is None
 
 
 def test_a_region_in_one_plane_has_no_thickness(ordinary: Scene, tmp_path: Path) -> None:
@@ -366,3 +367,89 @@ def test_a_damaged_attribute_is_the_files_fault(ordinary: Scene, tmp_path: Path)
     path = edited(seg_bytes(ordinary, SegKind.OCCUPANCY), tmp_path / "seg.dcm", spoil)
     with pytest.raises(DamagedInputError):
         read_segmentation(path)
+
+
+STACK_MM2 = 20.0 * 20.0
+"""Of the square that every frame of `stack` shows."""
+
+
+def stack(
+    path: Path, frames: list[tuple[int, float]], measures: dict[str, float], *, shared: bool = True
+) -> Path:
+    """A binary SEG of one square per frame: which segment, and at which height."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.3"
+    ds.SegmentationType, ds.BitsAllocated, ds.SamplesPerPixel = "BINARY", 8, 1
+    ds.Rows, ds.Columns, ds.NumberOfFrames = 40, 40, len(frames)
+    square = np.zeros((40, 40), np.uint8)
+    square[10:30, 10:30] = 1
+    ds.PixelData = square.tobytes() * len(frames)
+    ds.SegmentSequence = [
+        item(SegmentNumber=n, SegmentLabel=f"s{n}") for n in sorted({n for n, _ in frames})
+    ]
+    size = {"PixelMeasuresSequence": [item(PixelSpacing=[1.0, 1.0], **measures)]}
+    turn = {"PlaneOrientationSequence": [item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])]}
+    ds.SharedFunctionalGroupsSequence = [item(**turn, **(size if shared else {}))]
+    ds.PerFrameFunctionalGroupsSequence = [
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=[0.0, 0.0, z])],
+            SegmentIdentificationSequence=[item(ReferencedSegmentNumber=n)],
+            **({} if shared else size),
+        )
+        for n, z in frames
+    ]
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def item(**attributes: object) -> Dataset:
+    made = Dataset()
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def test_two_lesions_on_uneven_planes_are_not_joined(tmp_path: Path) -> None:
+    heights = [0, 2.3, 4, 6.6, 80, 82.2, 84.1, 86]
+    path = stack(tmp_path / "seg.dcm", [(1, z) for z in heights], {"SliceThickness": 2.0})
+    (field,) = segmented_from_dicom(path).fields
+    # Each with half its last step at either end: 6.6 + 2.45 mm and 6 + 2.05 mm.
+    held_ml = STACK_MM2 * (9.05 + 8.05) / 1000
+    assert field_volume_ml(field) == pytest.approx(held_ml, rel=0.02)
+    occupied = np.flatnonzero((field.values > 0).any(axis=(0, 1)))
+    assert np.count_nonzero(np.diff(occupied) > 1) == 1
+
+
+def test_a_lesion_on_some_of_uneven_planes_keeps_half_a_slice_at_either_end(tmp_path: Path) -> None:
+    heights = [0, 5.3, 10, 15.4, 20, 25.5, 30, 35.4, 40, 45.3, 50]
+    frames = [(2, z) for z in heights] + [(1, z) for z in heights[3:7]]
+    lesion, organ = segmented_from_dicom(stack(tmp_path / "seg.dcm", frames, {})).fields
+    # From half-way between 10 and 15.4 mm to half-way between 30 and 35.4 mm.
+    assert field_volume_ml(lesion) == pytest.approx(STACK_MM2 * 20 / 1000, rel=0.02)
+    assert field_volume_ml(organ) == pytest.approx(STACK_MM2 * 55 / 1000, rel=0.02)
+
+
+@pytest.mark.parametrize("thickness_mm", [1.0, 10.0])
+def test_planes_may_be_farther_apart_than_they_are_thick(
+    tmp_path: Path, thickness_mm: float
+) -> None:
+    frames = [(1, 10.0 * n) for n in range(12)]
+    path = stack(tmp_path / "seg.dcm", frames, {"SliceThickness": thickness_mm})
+    (field,) = segmented_from_dicom(path).fields
+    assert field_volume_ml(field) == pytest.approx(STACK_MM2 * 120 / 1000, rel=0.01)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("stated", ["SliceThickness", "SpacingBetweenSlices"])
+def test_a_single_plane_is_as_thick_as_it_says(tmp_path: Path, stated: str, shared: bool) -> None:
+    found = read_segmentation(stack(tmp_path / "a.dcm", [(1, 0.0)], {stated: 5.0}, shared=shared))
+    assert isinstance(found, ReadSegments)
+    assert found.planes.grid is not None
+    assert found.planes.grid.spacing_mm == (1.0, 1.0, 5.0)
+
+
+def test_a_single_plane_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingSpacingError, match="single plane"):
+        read_segmentation(stack(tmp_path / "a.dcm", [(1, 0.0)], {}))

@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+import re
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -275,3 +277,43 @@ def test_a_usdz_of_another_scale_and_axis_comes_in_millimetres(tmp_path):
     (found,) = read_meshes(tmp_path / "a.usdz")
     assert found.bounds_mm.tolist() == [[10, 20, 30], [30, 50, 30]]
     assert found.area_mm2 == pytest.approx(600)
+
+
+@pytest.mark.parametrize("kind", ["stl", "ply", "obj", "gltf", "glb", "3mf", "usdz"])
+def test_a_file_marked_as_ras_comes_into_lps_whatever_its_format(tmp_path, kind):
+    marked = replace(SOLID, space=Space.LPS)
+    path = tmp_path / f"a.{kind}"
+    save_meshes([marked], path)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as zipped:
+            parts = {entry: zipped.read(entry) for entry in zipped.infolist()}
+        with zipfile.ZipFile(path, "w") as zipped:
+            for entry, content in parts.items():
+                zipped.writestr(entry, as_ras(content))
+    else:
+        path.write_bytes(as_ras(path.read_bytes()))
+    (found,) = read_meshes(path)
+    assert found.space is Space.LPS
+    assert found.bounds_mm.tolist() == pytest.approx(np.array([[-2, -3, 0], [0, 0, 5]]))
+    assert found.volume_mm3 == pytest.approx(VOLUME)
+
+
+def as_ras(content):
+    """The same file with the other frame's mark."""
+    return re.sub(rb"(SPACE\W{1,4})LPS", rb"\1RAS", content)
+
+
+def test_obj_lines_are_words_between_any_blanks_and_may_go_on(tmp_path):
+    (tmp_path / "a.obj").write_text(
+        "# drawn in C:\\\no  flat sheet \n\tv\t0 0 0\n  v 2 0\\\n 0\nv 0 3 0\n\n  f 1\t2 \\\n3\n"
+    )
+    (found,) = read_meshes(tmp_path / "a.obj")
+    assert found.label.name == "flat sheet"
+    assert found.vertices_mm.tolist() == [[0, 0, 0], [2, 0, 0], [0, 3, 0]]
+    assert found.faces.tolist() == [[0, 1, 2]]
+
+
+def test_an_obj_that_counts_from_nought_is_refused(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 0 1 2\n")
+    with pytest.raises(DamagedInputError, match="vertex 0"):
+        read_meshes(tmp_path / "a.obj")

@@ -105,7 +105,7 @@ def test_voxels_of_two_metres_are_in_another_unit(tmp_path):
 def test_a_series_of_volumes_needs_a_choice(tmp_path):
     array = np.arange(48, dtype=np.int16).reshape(2, 3, 4, 2)
     path = save(tmp_path, array)
-    with pytest.raises(GeometryError, match="--frame"):
+    with pytest.raises(UsageError, match="--frame"):
         read_volume(path)
     assert np.array_equal(read_volume(path, frame=2).array, array[..., 1])
     for frame in (0, 3):
@@ -130,3 +130,12 @@ def test_something_else_is_refused(tmp_path):
     (tmp_path / "x.nii").write_bytes(b"no image" * 100)
     with pytest.raises(UnreadableInputError):
         read_volume(tmp_path / "x.nii")
+
+
+@pytest.mark.parametrize(("cosine", "slices"), [(0.9e-4, 1500), (1.1e-4, 4), (0.3, 40)])
+def test_a_grid_with_any_shear_is_read_back_where_it_was(tmp_path, cosine, slices):
+    direction = ((1.0, 0.0, 0.0), (0.0, 1.0, cosine), (0.0, 0.0, (1 - cosine**2) ** 0.5))
+    grid = Geometry((4, 4, slices), (0.5, 0.5, 2.0), (-150.0, 150.0, -150.0), direction)
+    write_volume(Volume(np.zeros(grid.shape, np.int16), grid), tmp_path / "v.nii.gz")
+    found = read_volume(tmp_path / "v.nii.gz").geometry
+    assert np.abs(found.corners_mm - grid.corners_mm).max() < 1e-3

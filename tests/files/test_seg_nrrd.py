@@ -81,3 +81,15 @@ def test_an_independent_reader_finds_every_voxel_where_it_is(tmp_path: Path) -> 
 def test_the_same_masks_give_the_same_bytes() -> None:
     masks = [block(label("bone"), (1, 2, 3), (3, 1, 2))]
     assert written(masks) == written(masks)
+
+
+def test_a_layer_that_is_full_is_followed_by_another() -> None:
+    grid = Geometry((300, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    masks = [block(Label(n + 1, f"s{n}"), (n, 0, 0), (1, 1, 1)) for n in range(300)]
+    stream = BytesIO()
+    write_seg_nrrd(stream, masks, grid)
+    fields, voxels = parsed(stream.getvalue())
+    assert len(voxels) == 2
+    for n in range(300):
+        layer, value = int(fields[f"Segment{n}_Layer"]), int(fields[f"Segment{n}_LabelValue"])
+        assert np.argwhere(voxels[layer] == value).tolist() == [[n, 0, 0]]

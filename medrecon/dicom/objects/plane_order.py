@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.dicom.geometry import GRID_TOLERANCE
-from medrecon.errors import ResourceError
+from medrecon.errors import MissingSpacingError, ResourceError
 
 Vectors = npt.NDArray[np.float64]
 
@@ -41,8 +40,9 @@ class OrderedPlanes:
 def order_planes(
     positions_mm: Vectors,
     axes: tuple[Vectors, Vectors],
-    stated_steps_mm: Sequence[float],
+    stated_step_mm: float | None,
     spacing_mm: tuple[float, float],
+    thickness_mm: float | None = None,
 ) -> OrderedPlanes:
     """Order frames by height, find the step that explains them, add what is missing.
 
@@ -52,13 +52,18 @@ def order_planes(
         Of each frame, in any order, several in one plane.
     axes : pair of ndarray
         Unit vectors along a row and down a column.
-    stated_steps_mm : sequence of float
+    stated_step_mm : float or None
         What the object says the step is, tried before the smallest that occurs.
     spacing_mm : tuple of float
         Of the pixels: how far off a plane may lie.
+    thickness_mm : float, optional
+        The step of a single plane that states none. Several planes need not be as far
+        apart as they are thick.
 
     Raises
     ------
+    MissingSpacingError
+        If nothing says how far a single plane reaches.
     ResourceError
         If a step would make more planes than any scan has.
     """
@@ -73,10 +78,12 @@ def order_planes(
         index[n] = len(first) - 1
     kept = positions_mm[first]
     if len(first) == 1:
-        step = (stated_steps_mm or [min(spacing_mm)])[0]
-        return OrderedPlanes(kept, index.tolist(), normal * step)
+        alone = stated_step_mm or thickness_mm
+        if alone is None:
+            raise MissingSpacingError("a segmentation in a single plane: nothing says how thick")
+        return OrderedPlanes(kept, index.tolist(), normal * alone)
     gaps = np.diff(heights[first])
-    for step in (*stated_steps_mm[:1], float(gaps.min())):
+    for step in filter(None, (stated_step_mm, float(gaps.min()))):
         regular = _on_grid(kept, heights[first], step, (*axes, normal), spacing_mm)
         if regular is not None:
             at, positions, vector = regular

@@ -48,6 +48,8 @@ class _Place:
     orientation: tuple[float, ...]
     spacing_mm: tuple[float, float]
     segment: int | None
+    step_mm: float | None
+    thickness_mm: float | None
 
 
 def read_seg(ds: Dataset, limits: Limits) -> ReadSegments:
@@ -60,7 +62,8 @@ def read_seg(ds: Dataset, limits: Limits) -> ReadSegments:
     ------
     GeometryError
         If the frames have no place in the patient (a radiograph, a slide), lie in
-        several orientations or have no spacing.
+        several orientations or have no spacing; also if they are a single plane that
+        states neither a step nor a thickness.
     PixelDataError
         If pixel data are missing, too short or of values that are not described.
     UnsupportedEncodingError
@@ -126,7 +129,14 @@ def _place(group: Callable[[str], Dataset | None]) -> _Place:
     down, along = (float(v) for v in measures.PixelSpacing)
     orientation = tuple(float(v) for v in turn.ImageOrientationPatient)
     number = int(identity.ReferencedSegmentNumber) if identity is not None else None
-    return _Place((x, y, z), orientation, (along, down), number)
+    step, thickness = (_length(measures, k) for k in ("SpacingBetweenSlices", "SliceThickness"))
+    return _Place((x, y, z), orientation, (along, down), number, step, thickness)
+
+
+def _length(measures: Dataset, keyword: str) -> float | None:
+    """A length above zero in mm, None where it is not stated."""
+    stated = float(measures.get(keyword) or 0)
+    return stated if stated > 0 else None
 
 
 def _planes(places: Sequence[_Place], ds: Dataset) -> tuple[Planes, list[int]]:
@@ -137,14 +147,12 @@ def _planes(places: Sequence[_Place], ds: Dataset) -> tuple[Planes, list[int]]:
     if np.abs(np.array([p.spacing_mm for p in places]) - np.array(first.spacing_mm)).max() > 1e-4:
         raise GeometryError("frames of one segmentation with several pixel spacings")
     row, column = plane(first.orientation)
-    shared = (ds.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    measures = (shared.get("PixelMeasuresSequence") or [Dataset()])[0]
-    steps = [measures.get(k) for k in ("SpacingBetweenSlices", "SliceThickness")]
     ordered = order_planes(
         np.array([p.position_mm for p in places]),
         (row, column),
-        [float(s) for s in steps if s],
+        first.step_mm,
         first.spacing_mm,
+        first.thickness_mm,
     )
     shape = int(ds.Columns), int(ds.Rows)
     grid = None
