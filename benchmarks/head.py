@@ -132,7 +132,8 @@ def least_ventricles(network, data: Path, images: int) -> None:
         sample = make(VALIDATION_SEEDS.start + n)
         channels = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
         found.append((channels == CHANNEL["ventricles"]).sum() * HEAD_SPACING_MM**3 / 1000)
-    print(f"maps 17 and 18, {images} images: ventricles of {min(found):.0f} mL at least")
+    least = ", ".join(f"{x:.1f}" for x in sorted(found)[:4])
+    print(f"maps 17 and 18, {images} images: ventricles of {least} … mL, the least first")
 
 
 def craniectomy(network, intensity: Intensity, template: Template, contrasts: int) -> None:
@@ -230,9 +231,13 @@ def main() -> None:
     parser.add_argument("--contrasts", type=int, default=20)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--skip-real", action="store_true")
+    parser.add_argument("--only-refusals", action="store_true", help="scans without a head alone")
     parser.add_argument("--tta", action="store_true", help="mean with the mirror image")
     given = parser.parse_args()
     data, model = Path(os.environ["MEDRECON_DATA"]), find(given.model)
+    if given.only_refusals:
+        refusals(data, model)
+        return
     network = build_network(model.manifest.network, load_weights(model))
     if given.tta:
         network = Flipped(network, (Flip((0,)),))
@@ -260,6 +265,11 @@ def main() -> None:
     ):
         scan = load_volume(data / place, LoadOptions(fill_gaps=True), Recorder(silent))
         real_scan(name, scan, model, given.pictures)
+    refusals(data, model)
+
+
+def refusals(data: Path, model: InstalledModel) -> None:
+    """How many scans without a head are told from one."""
     refused = [is_refused(data / place, modality, model) for place, modality in NO_HEADS]
     print(f"refused: {sum(refused)} of {len(refused)} further scans without a head")
 
@@ -268,8 +278,10 @@ def is_refused(path: Path, modality: Modality, model: InstalledModel) -> bool:
     from medrecon.loading import load_volume
 
     scan = load_volume(path, LoadOptions(modality=modality), Recorder(silent))
+    # Forced, a model is not asked whether it fits: only whether a head is shown counts here.
+    found = UnetSegmenter(model, "cpu", force=True).segment(scan)
     try:
-        UnetSegmenter(model, "cpu", force=True).segment(scan)
+        require_head(found.fields)
     except ModelUntrustedError as error:
         print(f"{path.parent.name}/{path.name}: {error}")
         return True

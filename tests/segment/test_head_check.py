@@ -20,6 +20,13 @@ def ball(name: str, low_mm: float, high_mm: float, x_mm: float = 0.0) -> SoftFie
     return SoftField(label(name), away_from_zero(depth), GRID)
 
 
+def long_brain() -> SoftField:
+    """An ellipsoid of 1,354 mL: half axes of 114, 54 and 52.5 mm."""
+    points = GRID.mm_from_index(np.indices(GRID.shape).reshape(3, -1).T) / (54, 52.5, 114)
+    depth = 1 - np.linalg.norm(points, axis=1).reshape(GRID.shape)
+    return SoftField(label("brain"), away_from_zero(depth.astype(np.float32)), GRID)
+
+
 def test_a_brain_in_a_skull_passes():
     # 4/3·π·68³ = 1317 mL, its surface 4 mm from a shell of bone.
     brain, skull = ball("brain", -1, 68), ball("skull", 72, 80)
@@ -45,6 +52,11 @@ def test_a_part_of_a_brain_needs_no_ventricles():
         (
             [ball("brain", -1, 68), ball("skull", 72, 80), ball("ventricles", -1, 9)],
             "ventricles of [1-4] mL",
+        ),
+        # Two thighs end to end, with something dark in each.
+        (
+            [long_brain(), ball("skull", 72, 80), ball("ventricles", -1, 20)],
+            "a brain 2[23]. mm long, 220 mm at most",
         ),
         # A liver beside a spine: little of its surface has bone near.
         (
