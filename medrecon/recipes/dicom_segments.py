@@ -34,6 +34,8 @@ _MARGIN = 3
 _ACROSS, _FINEST_MM, _COARSEST_MM = 256, 0.3, 1.0
 # A region drawn on every third slice is joined; a wider gap is two regions.
 _WIDEST_GAP = 3.05
+# How far from 0 an empty plane stays, in pixels: a cubic overshoots by 0.07 of one.
+_OFF = 0.2
 # A plane that is farther from a segment's last one, in steps, is not the next one.
 _NEAR = 1.5
 _SAME_PLANE_MM, _LEAST_PLANAR_MM = 0.02, 0.2
@@ -367,9 +369,20 @@ def _stack(
         height = float(drawing.heights_mm[n])
         if heights and height - heights[-1] > _WIDEST_GAP * drawing.step_mm:
             heights += [heights[-1] + drawing.step_mm, height - drawing.step_mm]
-            planes += [-np.abs(planes[-1]), -np.abs(plane)]
+            planes += [_empty_beside(planes[-1], spacing), _empty_beside(plane, spacing)]
         heights.append(height)
         planes.append(plane)
     heights = [heights[0] - drawing.step_mm, *heights, heights[-1] + drawing.step_mm]
-    planes = [-np.abs(planes[0]), *planes, -np.abs(planes[-1])]
+    ends = _empty_beside(planes[0], spacing), _empty_beside(planes[-1], spacing)
+    planes = [ends[0], *planes, ends[1]]
     return np.array(heights), np.asfortranarray(np.stack(planes, axis=2))
+
+
+def _empty_beside(plane: npt.NDArray[np.float32], spacing_mm: float) -> npt.NDArray[np.float32]:
+    """The plane beyond a drawn one: outside, and half-way to it lies the end.
+
+    Nowhere nearly 0: over a crest that touches it, along an outline, a cubic swings to the
+    inside where the field is made finer (`surface.upsample`).
+    """
+    empty: npt.NDArray[np.float32] = -np.maximum(np.abs(plane), np.float32(_OFF * spacing_mm))
+    return empty

@@ -76,27 +76,3 @@ def test_the_surface_of_the_finer_field_stays_in_place_on_an_oblique_grid():
     away = np.linalg.norm(surface.vertices_mm - centre, axis=1) - 5
     assert np.abs(away.mean()) < 0.01
     assert np.abs(surface.centroid_mm - centre).max() < 2e-3
-
-
-def test_a_crest_just_below_zero_does_not_swing_to_the_other_side():
-    # A square drawn on five planes and ended by its mirror image, as structures on slices are.
-    geometry = grid((30, 30, 7), (0.3, 0.3, 2.0))
-    x, y = np.meshgrid(np.arange(30), np.arange(30), indexing="ij")
-    inward = 0.3 * (8.33 - np.maximum(abs(x - 14.6), abs(y - 14.6)))
-    planes = [-abs(inward), *5 * [inward], -abs(inward)]
-    field = SoftField(LABEL, np.stack(planes, axis=-1).astype(np.float32), geometry)
-    coarse, fine = (extract_surface(f).bounds_mm for f in (field, upsampled(field)))
-    # In the plane no farther than linear interpolation, across it a quarter of a plane.
-    assert np.abs(coarse - fine)[:, :2].max() < 0.05
-    assert np.abs(coarse - fine)[:, 2].max() < 0.51
-
-
-def test_between_samples_of_one_sign_is_that_sign():
-    line = (np.random.default_rng(4).normal(0, 1, 400) ** 5).astype(np.float32)
-    values = np.broadcast_to(line[:, None, None], (400, 2, 2))
-    made = upsampled(SoftField(LABEL, values, grid(values.shape))).values[:, 1, 1] > 0
-    inside = line > 0
-    for side, way in ((0, -1), (1, 1)):
-        other = inside[np.clip(np.arange(400) + way, 0, 399)]
-        same = inside == other
-        assert (made[side::2][same] == inside[same]).all()
