@@ -79,8 +79,7 @@ def model_hashes(
     found = []
     for name in _names(options):
         try:
-            auto = name == AUTO
-            model = _auto(volume, channels).model if auto else find(name)
+            model = _auto(volume, channels).model if name == AUTO else find(name)
         except ModelError:
             continue
         if model is not None:
@@ -89,6 +88,7 @@ def model_hashes(
 
 
 def _auto(volume: Volume, channels: Iterable[str]) -> Choice:
+    """What "auto" runs on an image and the further ones of these channels."""
     return choose.choose_model(volume.acquisition, channels=tuple(channels))
 
 
@@ -181,7 +181,7 @@ def _chosen(name: str, volume: Volume, channels: Mapping[str, Volume], log: Reco
     """The model of that name; for "auto" the one that fits the image, or none."""
     if name != AUTO:
         return Choice(find(name), "named by the person")
-    choice = choose.choose_model(volume.acquisition, channels=tuple(channels))
+    choice = _auto(volume, channels)
     if choice.model is not None:
         return choice
     if volume.acquisition.modality is not Modality.CT:

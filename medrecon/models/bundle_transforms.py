@@ -85,10 +85,10 @@ def head_of(config: BundleConfig) -> Head:
         if name == "Activationsd" and (row.get("sigmoid") or row.get("softmax")):
             found.append(Head.SIGMOID if row.get("sigmoid") else Head.SOFTMAX)
         if name == "AsDiscreted":
-            level = row.get("threshold")
-            if level not in (None, 0.5) or row.get("logit_thresh", 0.5) != 0.5:
+            levels = set(_list(row.get("threshold"))) - {None}
+            if levels - {0.5} or row.get("logit_thresh", 0.5) != 0.5:
                 raise _unknown(key, "AsDiscreted at another threshold than 0.5")
-            by_level = level is not None and not row.get("argmax")
+            by_level = bool(levels) and not row.get("argmax")
             found.append(Head.SIGMOID if by_level else Head.SOFTMAX)
     return found[0] if found else Head.SOFTMAX
 

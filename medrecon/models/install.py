@@ -54,8 +54,8 @@ TEXTS = (
     "curve.csv",
     "curve.svg",
 )
-# How a zip says that a member is damaged: its own word, and those of its three packers.
-DAMAGED_ZIP = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
+# How reading a zip's member says that it is damaged: zip's word, and those of its packers.
+DAMAGED_MEMBER = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 BUNDLE_WEIGHTS = re.compile(r"models/[^/\\]+")
 CHECKPOINT = re.compile(r"fold_(\d+|all)/checkpoint_(final|best)\.pth")
 MAX_TEXT_BYTES = 4 << 20
@@ -243,7 +243,7 @@ def _stage_zip(source: Path, staged: Path) -> None:
             for text in TEXTS:
                 if base + text in archive.namelist():
                     _extract(archive, base + text, staged / text, MAX_TEXT_BYTES)
-    except (*DAMAGED_ZIP, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArchiveError(f"{source.name} cannot be read as a zip: {error}") from error
 
 
@@ -321,14 +321,24 @@ def _base(archive: zipfile.ZipFile, name: str) -> str:
 def _extract(archive: zipfile.ZipFile, member: str, target: Path, limit_bytes: int) -> None:
     if member not in archive.namelist():
         raise ModelMissingError(f"the zip holds no {member}")
-    with archive.open(member) as packed, target.open("wb") as file:
+    with target.open("wb") as file:
         left = limit_bytes
         # What is unpacked is counted: a zip's own sizes can lie.
-        while block := packed.read(1 << 20):
+        for block in _unpacked(archive, member):
             left -= len(block)
             if left < 0:
                 raise ArchiveError(f"{member} is larger than {limit_bytes} bytes")
             file.write(block)
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
+    """A member's bytes, block by block; a disk that is full is no fault of theirs."""
+    try:
+        with archive.open(member) as packed:
+            while block := packed.read(1 << 20):
+                yield block
+    except DAMAGED_MEMBER as error:
+        raise ArchiveError(f"{member} in the zip is damaged: {error}") from error
 
 
 @contextmanager

@@ -122,8 +122,7 @@ def train_on_pairs(
 
     split = split_cases(find_cases(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
-    _require_occurring(values, split)
-    _require_no_sides(values, mirror=request.mirror)
+    _require_learnable(values, split, mirror=request.mirror)
     labels = numbered_labels(values)
     order = (*split.train, *split.validation)
 
@@ -164,8 +163,7 @@ def train_on_labels(
 
     split = split_cases(find_label_maps(folder), request.held_out, request.validation)
     values = request.labels or _found_labels(folder, split)
-    _require_occurring(values, split)
-    _require_no_sides(values, mirror=request.mirror)
+    _require_learnable(values, split, mirror=request.mirror)
     labels = numbered_labels(values)
     maps = read_maps((*split.train, *split.validation))
     tissues = values_in(maps)
@@ -298,24 +296,22 @@ def _found_labels(folder: Path, split: Split) -> dict[str, tuple[int, ...]]:
     return {f"label_{v}": (v,) for v in found}
 
 
-def _require_no_sides(values: Mapping[str, tuple[int, ...]], *, mirror: bool) -> None:
-    """Refuse mirror images of structures that are told apart by their side."""
+def _require_learnable(
+    values: Mapping[str, tuple[int, ...]], split: Split, *, mirror: bool
+) -> None:
+    """Refuse a structure that no map that trains holds, and mirror images of one with a side."""
     from medrecon.segmentation.sides import twin_of
 
-    if mirror and (paired := sorted(n for n in values if twin_of(n) in values)):
-        raise UsageError(
-            f"--mirror: {' and '.join(paired[:2])} are told apart by their side, which a mirror "
-            "image turns round; leave it out"
-        )
-
-
-def _require_occurring(values: Mapping[str, tuple[int, ...]], split: Split) -> None:
-    """Refuse a structure of which no map that trains holds a voxel."""
     there = {v for case in split.train for v in _values(case)}
     for name, own in values.items():
         if not there & set(own):
             spoken = " or ".join(map(str, own))
             raise UsageError(f"{name}: none of the maps that train holds a value {spoken}")
+    if mirror and (paired := sorted(n for n in values if twin_of(n) in values)):
+        raise UsageError(
+            f"--mirror: {' and '.join(paired[:2])} are told apart by their side, which a mirror "
+            "image turns round; leave it out"
+        )
 
 
 def _values(case: Case) -> list[int]:

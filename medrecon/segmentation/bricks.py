@@ -8,7 +8,6 @@ processor's cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -106,17 +105,16 @@ class Bricks:
         order = np.argsort(brick, kind="stable")
         begins = np.searchsorted(brick[order], np.arange(len(self._corners) + 1))
         found = np.empty((len(points), 3, 3), np.float32)
-        work = partial(
-            brick_loops.tensors,
-            frozen(smooth.T, np.float32),
-            frozen(spacing_mm[::-1], np.float32),
-            _gaussians(sigma, 2.5),
-            self._corners,
-            self._edge,
-            frozen(begins, np.int64),
-            frozen(kji[order], np.int64),
-        )
-        in_parts(lambda first, stop: work(first, stop, found), len(begins) - 1, threads=cores())
+        field, spacing = frozen(smooth.T, np.float32), frozen(spacing_mm[::-1], np.float32)
+        weights, corners, edge = _gaussians(sigma, 2.5), self._corners, self._edge
+        begin, places = frozen(begins, np.int64), frozen(kji[order], np.int64)
+
+        def work(first: int, stop: int) -> None:
+            brick_loops.tensors(
+                field, spacing, weights, corners, edge, begin, places, first, stop, found
+            )
+
+        in_parts(work, len(self._corners), threads=cores())
         result = np.empty_like(found)
         result[order] = found[:, ::-1, ::-1]
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -85,6 +86,17 @@ def test_a_zip_with_a_damaged_member_is_refused_in_one_line(tmp_path: Path, kind
     damaged.write_bytes(content)
     with pytest.raises(ArchiveError):
         add(damaged, folder=tmp_path / "store")
+
+
+def test_a_disk_that_is_full_is_not_the_zips_fault(tmp_path: Path) -> None:
+    archive = zipped(make_model(tmp_path / "from").folder, tmp_path / "m.zip")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OutputError):
+            add(archive, folder=tmp_path / "store")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_an_installed_model_is_replaced_only_on_request(tmp_path: Path) -> None:

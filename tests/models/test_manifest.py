@@ -13,6 +13,7 @@ from model_folders import example
 
 from medrecon.errors import ModelError
 from medrecon.models import NetworkSpec, Sampling, read_manifest, write_manifest
+from medrecon.models.manifest_toml import rows_of_manifest
 from medrecon.models.toml_text import toml_text
 
 
@@ -53,9 +54,8 @@ def test_a_model_that_keeps_the_images_own_spacing_says_so_by_leaving_it_out(
         ("patch = [96, 96, 64]", "patch = [96.5, 96, 64]", "whole numbers"),
         ("spacing_mm = [1.5, 1.5, 3.0]", "spacing_mm = [nan, 1.5, 3.0]", "positive numbers"),
         ("nonzero = false", 'nonzero = "false"', "bool expected"),
-        ("schema = 1", "schema = 1\nfigures = []\nchecks = []", "cannot be read"),
         ("schema = 1", 'schema = 1\nchecks = ["liver"]', "not known here"),
-        ("schema = 1", "schema = 1\ndeep = " + "[" * 5000, "cannot be read"),
+        ("schema = 1", "schema = 1\ndeep = " + "[" * 5000 + "]" * 5000, "cannot be read"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused_with_what_was_found(
@@ -71,12 +71,10 @@ def test_a_manifest_that_is_wrong_is_refused_with_what_was_found(
         read_manifest(path)
 
 
-def test_a_table_that_is_a_list_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["figures", "intensity", "network", "sampling", "weights"])
+def test_a_table_that_is_a_list_is_refused(tmp_path: Path, table: str) -> None:
     path = tmp_path / "manifest.toml"
-    write_manifest(example(), path)
-    text = path.read_text("utf-8")
-    head = text[: text.index("[intensity]")]
-    path.write_text("intensity = []\n" + head, "utf-8")
+    path.write_text(toml_text(rows_of_manifest(example()) | {table: []}), "utf-8")
     with pytest.raises(ModelError):
         read_manifest(path)
 
