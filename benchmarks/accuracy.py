@@ -68,7 +68,7 @@ def field_of(values: np.ndarray, grid: Geometry, name: str = "kidney_left") -> S
 
 def mesh_of(field: SoftField) -> Mesh:
     """As the road makes it: on finer voxels where the structure is thin."""
-    return finest(field, extract_surface(field))[1]
+    return finest(field, extract_surface(field)).mesh
 
 
 def ct(seen: np.ndarray, grid: Geometry, inside: float, outside: float) -> Volume:

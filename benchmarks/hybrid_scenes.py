@@ -173,7 +173,7 @@ def _share(said: tuple[str, ...], word: str) -> float:
 
 
 def finest_mesh(field):
-    return finest(field, extract_surface(field))[1]
+    return finest(field, extract_surface(field)).mesh
 
 
 def distances(field, scene: Scene) -> tuple[np.ndarray, np.ndarray]:

@@ -40,7 +40,8 @@ def mesh_field(
     field: SoftField, observed: Observed, options: MeshOptions, path: Path, surfaces: Surfaces
 ) -> Part:
     """Field to surface to file, and back: what is judged is what the file holds."""
-    fine, raw = surfaces.of(field)
+    drawn = surfaces.of(field)
+    fine, raw = drawn.field, drawn.mesh
     with second_thread() as meanwhile:
         # The second core measures the whole surface while this one makes less of it.
         reference = meanwhile.submit(FullSurface.of, raw)
@@ -56,7 +57,7 @@ def mesh_field(
         mesh = Mesh(*read_stl(path), field.label)
         validity = judge(mesh)
         crossing = meanwhile.submit(_crossing_pairs, mesh, validity)
-        budget = measure(fine, mesh, reference=reference.result())
+        budget = measure(fine, mesh, reference=reference.result(), given=drawn.given)
         volume_ml = volume.result()
     gate = verdict(
         budget,
@@ -65,6 +66,7 @@ def mesh_field(
         acquisition_mm=observed.acquisition_mm,
         concerns=observed.concerns,
         crossing_pairs=crossing.result(),
+        voxel_mm=max(field.grid.spacing_mm),
     )
     return Part(
         field.label,

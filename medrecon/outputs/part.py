@@ -76,7 +76,7 @@ class Part:
 
     def quality(self) -> Mapping[str, Any]:
         """The row of `quality.json`. What was not measured is absent."""
-        v, back = self.validity, self.budget.field_to_mesh
+        v, back, finer = self.validity, self.budget.field_to_mesh, self.budget.finer_voxels
         crossing = self.self_intersections
         return {
             "passed": self.gate.passed,
@@ -90,6 +90,7 @@ class Part:
             "error_budget_mm": {
                 "mesh_to_field": dataclasses.asdict(self.budget.mesh_to_field),
                 **({"field_to_mesh": dataclasses.asdict(back)} if back else {}),
+                **({"finer_voxels": dataclasses.asdict(finer)} if finer else {}),
                 "volume_change": self.budget.volume_change,
                 "area_change": self.budget.area_change,
             },

@@ -66,6 +66,10 @@ class ErrorBudget:
         Mesh against full surface, as a part of the latter (0.01 is 1 %).
     vertices_at_caps : int
         Vertices where the scan ends; they are left out, there is no anatomy.
+    finer_voxels : Deviation or None
+        Where the surface was drawn on finer voxels than the field's: from the surface on the
+        field's own voxels to it, and back, in one. What lies between is cubic against linear
+        interpolation; a piece that comes or goes shows here too.
     """
 
     mesh_to_field: Deviation
@@ -73,6 +77,7 @@ class ErrorBudget:
     volume_change: float
     area_change: float
     vertices_at_caps: int
+    finer_voxels: Deviation | None = None
 
     @property
     def p95_mm(self) -> float:
@@ -114,6 +119,7 @@ def measure(
     mesh: Mesh,
     *,
     reference: FullSurface,
+    given: Mesh | None = None,
     samples: int = SAMPLES,
 ) -> ErrorBudget:
     """How far a mesh is from the zero of its field, and the other way round.
@@ -127,6 +133,8 @@ def measure(
     reference : FullSurface
         The full surface of the field before smoothing and decimation. Its vertices
         are points of the field's surface.
+    given : Mesh, optional
+        The surface on the voxels that were given, if `field` was made finer.
     samples : int
         At most so many points in each direction.
 
@@ -155,7 +163,18 @@ def measure(
         volume_change=volume_mm3 / reference.volume_mm3 - 1,
         area_change=area_mm2 / reference.area_mm2 - 1,
         vertices_at_caps=int(caps.sum()),
+        finer_voxels=None if given is None else _between(given, reference, samples),
     )
+
+
+def _between(given: Mesh, finer: FullSurface, samples: int) -> Deviation | None:
+    """Distances between two full surfaces at their vertices, evenly thinned, both ways."""
+    if not len(given.faces):
+        return None
+    there = finer.tree.distance_mm(given.vertices_mm[_every(len(given.vertices_mm), samples)])
+    points = finer.mesh.vertices_mm[_every(len(finer.mesh.vertices_mm), samples)]
+    back = distance_to_surface(points, given.vertices_mm, given.faces)
+    return _deviation(np.concatenate([there, back]), None)
 
 
 def _volume_and_area(mesh: Mesh) -> tuple[float, float]:

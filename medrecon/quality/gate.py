@@ -60,6 +60,7 @@ def verdict(
     acquisition_mm: float | None = None,
     concerns: tuple[str, ...] = (),
     crossing_pairs: int | None = None,
+    voxel_mm: float = 0.0,
 ) -> Gate:
     """Whether a mesh passes, and why not.
 
@@ -77,6 +78,9 @@ def verdict(
         Other reasons against, such as a filled gap.
     crossing_pairs : int or None
         Pairs of faces that go through one another; None if that was not measured.
+    voxel_mm : float
+        Largest spacing of the segmentation: by so much its surface may move when it is drawn
+        on finer voxels, between which no sample says more.
     """
     reasons = []
     if not is_solid:
@@ -92,6 +96,12 @@ def verdict(
         reasons.append(
             f"it leaves the segmentation by up to {_upwards(budget.max_mm)} mm, "
             f"{accept_mm:g} mm accepted"
+        )
+    finer = budget.finer_voxels
+    if finer is not None and finer.max_mm > max(accept_mm, voxel_mm):
+        reasons.append(
+            f"finer voxels moved the segmentation's own surface by up to "
+            f"{_upwards(finer.max_mm)} mm, more than a voxel"
         )
     if acquisition_mm is not None and acquisition_mm > accept_mm:
         reasons.append(

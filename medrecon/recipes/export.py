@@ -195,7 +195,7 @@ class _Job:
     def structures(self) -> tuple[_Structure, ...]:
         if self._structures is None:
             found = [
-                (finest(f, extract_surface(f))[0], s.source)
+                (finest(f, extract_surface(f)).field, s.source)
                 for s in self.run.segmented().segmentations
                 for f in s.fields
             ]

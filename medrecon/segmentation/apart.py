@@ -7,11 +7,11 @@ import numpy.typing as npt
 import scipy.ndimage as ndi
 
 from medrecon.core.compiled import frozen
+from medrecon.core.runs import Runs
 from medrecon.segmentation import marrow_loops, pooling_loops
 from medrecon.segmentation.components import Components
 from medrecon.segmentation.morphology import bounding_box, dilate
 from medrecon.segmentation.pooling import Factors, Mask
-from medrecon.segmentation.runs import Runs
 
 # Share of a component's blocks beside the outside, above which it is a bone of its own.
 EXPOSED_SHARE = 0.25

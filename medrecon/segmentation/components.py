@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core.runs import TWENTYSIX, Runs
 from medrecon.segmentation.pooling import Mask
-from medrecon.segmentation.runs import TWENTYSIX, Runs
 
 Ints = npt.NDArray[np.int64]
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core.compiled import frozen
+from medrecon.core.runs import Runs
 from medrecon.segmentation import marrow_loops
 from medrecon.segmentation.apart import absorb_islands, apart, owners_of
 from medrecon.segmentation.components import Components
@@ -28,7 +29,6 @@ from medrecon.segmentation.pooling import (
     pool_mean,
 )
 from medrecon.segmentation.presets import TissuePreset
-from medrecon.segmentation.runs import Runs
 from medrecon.segmentation.sections import lumens, outside_of
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage as ndi
 
+from medrecon.core.runs import IN_PLANE_FOUR, Runs
 from medrecon.segmentation.pooling import Array, Mask
-from medrecon.segmentation.runs import IN_PLANE_FOUR, Runs
 
 Radii = tuple[int, int, int]
 SIX = ndi.generate_binary_structure(3, 1)

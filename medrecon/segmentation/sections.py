@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from medrecon.core.runs import IN_PLANE_EIGHT, Runs
 from medrecon.segmentation.morphology import fill_slices
 from medrecon.segmentation.pooling import Array, Mask
 from medrecon.segmentation.presets import TissuePreset
-from medrecon.segmentation.runs import IN_PLANE_EIGHT, Runs
 
 
 def outside_of(free: Mask, mean_hu: Array, preset: TissuePreset) -> Mask:

@@ -26,6 +26,7 @@ from scipy.spatial import cKDTree
 
 from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
+from medrecon.core.runs import Runs
 from medrecon.segmentation.blur import blur_of_edges, default_blur_mm
 from medrecon.segmentation.bricks import Bricks
 from medrecon.segmentation.curvature import without_blur_shift
@@ -51,6 +52,8 @@ FLOOR_BELOW = 0.08
 AROUND_MM = 3.0
 # Voxels of a plate, at least.
 FEWEST_PLACES = 20
+# Voxels of the smallest piece that the placing of an edge may leave beside a larger one.
+CRUMB = 8
 # Share of a shell's window that must lie in the shell: a flat edge fills half of it.
 FEWEST_IN_SHELL = 0.15
 
@@ -127,7 +130,7 @@ def place_by_shells(field: SoftField, volume: Volume, shells: Shells | None = No
         placed, blur_mm = _Pass(placed.field, image, near_mm, blur_mm, how).placed()
     # What the blur did to a curved edge is undone; a thin sheet's level allows for it.
     straight, _ = without_blur_shift(placed.field, STEP)
-    return replace(placed, field=_kept_apart(straight, before))
+    return replace(placed, field=_same_parts(_kept_apart(straight, before), before))
 
 
 class _Pass:
@@ -335,6 +338,35 @@ def _kept_apart(field: SoftField, before: Mask) -> SoftField:
         b[:-1] |= differ
     wrong = between & (field.values > 0) & ~before
     return _with_values(field, np.where(wrong, -np.abs(field.values), field.values))
+
+
+def _same_parts(field: SoftField, before: Mask) -> SoftField:
+    """The field without the crumbs and the pin-holes that noise makes beside an edge.
+
+    A piece (by faces) of which nothing was there before, or of fewer than `CRUMB` voxels
+    while more is left of what it was part of, changes its side; so does a hole. A piece that
+    was there and of which nothing is left comes back as it was: a boundary is placed here,
+    what there is was found before.
+    """
+    values = field.values.T.astype(np.float32)
+    values = np.where(_gone(values > 0, before.T), np.abs(values), values)
+    values = np.where(_crumbs(values > 0, before.T), -values, values)
+    values = np.where(_crumbs(values <= 0, ~before.T), -values, values)
+    return _with_values(field, values.T)
+
+
+def _gone(inside: Mask, was: Mask) -> Mask:
+    """The parts of `was` that have no voxel inside any more."""
+    old = Runs.of(was)
+    return old.mask(~old.holding(inside))
+
+
+def _crumbs(inside: Mask, was: Mask) -> Mask:
+    """Parts with nothing of `was`, and small ones that are not all that is left of a part."""
+    parts, old = Runs.of(inside), Runs.of(was)
+    keep = parts.holding(was) & (parts.sizes >= CRUMB)
+    keep |= parts.holding(old.mask(~old.holding(parts.mask(keep))))
+    return parts.mask(~keep)
 
 
 def _joined(old: npt.NDArray[np.int32], new: npt.NDArray[np.int32]) -> bool:

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from medrecon.core import Mesh, Segmentation, SoftField, away_from_zero
+from medrecon.core import Segmentation, SoftField, away_from_zero
 from medrecon.core.threads import in_order
 from medrecon.surface.extract import extract_surface
 from medrecon.surface.shared import extract_shared, winners_of
-from medrecon.surface.upsample import MOST_VOXELS, finest, is_thin, upsampled
+from medrecon.surface.upsample import MOST_VOXELS, Drawn, finest, is_thin, upsampled
 from medrecon.surface.validity import judge
 
 Group = tuple[SoftField, ...]
@@ -40,19 +40,19 @@ class Surfaces:
 
     def __init__(self, segmentations: Sequence[Segmentation]) -> None:
         self._group: dict[str, Group] = {}
-        self._made: dict[str, tuple[SoftField, Mesh]] = {}
+        self._made: dict[str, Drawn] = {}
         self._lock = Lock()
         for one in segmentations:
             for group in touching_groups(one):
                 self._group.update({f.label.name: group for f in group})
 
-    def of(self, field: SoftField) -> tuple[SoftField, Mesh]:
+    def of(self, field: SoftField) -> Drawn:
         """A structure's field and its full surface, both finer where it is thin; once for each."""
         with self._lock:
             found = self._of_group(field.label.name)
         return found or finest(field, extract_surface(field))
 
-    def _of_group(self, name: str) -> tuple[SoftField, Mesh] | None:
+    def _of_group(self, name: str) -> Drawn | None:
         if name not in self._made and name in self._group:
             group = self._group[name]
             for member, found in zip(group, surfaces_of_group(group), strict=True):
@@ -79,21 +79,21 @@ def touching_groups(segmentation: Segmentation) -> tuple[Group, ...]:
     return tuple(tuple(fields[n] for n in own) for own in members if len(own) > 1)
 
 
-def surfaces_of_group(fields: Group) -> list[tuple[SoftField, Mesh] | None]:
+def surfaces_of_group(fields: Group) -> list[Drawn | None]:
     """Field and shared surface of each member; None where it has to be drawn for itself."""
     meshes = extract_shared(fields)
     spacing = fields[0].grid.spacing_mm
     thin = [is_thin(mesh, spacing) for mesh in meshes]
-    drawn: list[tuple[SoftField, Mesh] | None] = list(zip(fields, meshes, strict=True))
+    drawn: list[Drawn | None] = [Drawn(*one) for one in zip(fields, meshes, strict=True)]
     if any(thin) and sum(f.values.size for f in fields) <= MOST_VOXELS:
         finer = _on_finer_grid(fields)
-        drawn = list(zip(finer, extract_shared(finer), strict=True))
+        drawn = [Drawn(*one) for one in zip(finer, extract_shared(finer), meshes, strict=True)]
     elif any(thin):
         thick = tuple(f for f, alone in zip(fields, thin, strict=True) if not alone)
         shared = iter(zip(thick, extract_shared(thick), strict=True))
-        drawn = [None if alone else next(shared) for alone in thin]
+        drawn = [None if alone else Drawn(*next(shared)) for alone in thin]
     # The rarest cells make a surface that is no solid: that structure is drawn for itself.
-    solid = in_order(lambda one: one is not None and judge(one[1]).valid, drawn)
+    solid = in_order(lambda one: one is not None and judge(one.mesh).valid, drawn)
     return [one if good else None for one, good in zip(drawn, solid, strict=True)]
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Geometry, Mesh, SoftField, away_from_zero
+from medrecon.core.compiled import frozen
+from medrecon.core.runs import Runs
+from medrecon.surface import upsample_loops
 from medrecon.surface.extract import extract_surface
 
 # Keys' cubic convolution (a = −1/2) a quarter of a step before and after a sample: it
 # passes through the samples' parabola and keeps constants and slopes exactly.
-_QUARTER = (-0.0703125, 0.8671875, 0.2265625, -0.0234375)
+_QUARTER = np.array((-0.0703125, 0.8671875, 0.2265625, -0.0234375), np.float32)
+_OCTANTS = [tuple(slice(s, None, 2) for s in start) for start in product((0, 1), repeat=3)]
+
+Floats = npt.NDArray[np.float32]
 
 THIN_VOXELS = 6.0
 """Mean thickness, in voxels, under which doubling the samples pays: at a tube of radius 4
@@ -24,6 +31,24 @@ MOST_VOXELS = 4_000_000
 """Larger blocks stay as they are: eight times as many float32 would be over 128 MB."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A structure's field and its full surface.
+
+    Parameters
+    ----------
+    field : SoftField
+        On the voxels that the surface was drawn on.
+    mesh : Mesh
+    given : Mesh or None
+        The surface on the voxels that were given, where it was drawn on finer ones.
+    """
+
+    field: SoftField
+    mesh: Mesh
+    given: Mesh | None = None
+
+
 def upsampled(field: SoftField) -> SoftField:
     """The field on voxels half as wide that cover the same box, by cubic convolution.
 
@@ -31,15 +56,22 @@ def upsampled(field: SoftField) -> SoftField:
     edges, where surfaces are capped, stay. Beyond the border values are continued
     unchanged. Eight times the memory: meant for cropped blocks.
 
+    A cubic swings over beside a steep edge. Where that makes a piece (voxels joined by
+    faces) without any of the samples that are positive, or a hole without any that are
+    negative, the sign is turned: such a crumb is not in what was given. A piece or hole of
+    so few samples that no new centre shows it keeps the samples' own values.
+
     References
     ----------
     Keys R. Cubic convolution interpolation for digital image processing. IEEE Trans
     Acoust Speech Signal Process 1981, DOI 10.1109/TASSP.1981.1163711.
     """
-    values = field.values.astype(np.float32, order="F")
-    for axis in range(3):
-        values = _doubled(values, axis)
-    return SoftField(field.label, away_from_zero(values), _halved(field.geometry))
+    given = frozen(field.values.T, np.float32)
+    finer = given
+    for axis in (2, 1, 0):
+        finer = _doubled(finer, axis)
+    _keep_parts(given, finer)
+    return SoftField(field.label, away_from_zero(finer.T), _halved(field.geometry))
 
 
 def is_thin(mesh: Mesh, spacing_mm: tuple[float, float, float]) -> bool:
@@ -52,7 +84,7 @@ def is_thin(mesh: Mesh, spacing_mm: tuple[float, float, float]) -> bool:
     return 2 * abs(mesh.volume_mm3) / mesh.area_mm2 < THIN_VOXELS * max(spacing_mm)
 
 
-def finest(field: SoftField, surface: Mesh) -> tuple[SoftField, Mesh]:
+def finest(field: SoftField, surface: Mesh) -> Drawn:
     """The field and its surface, both on finer voxels if the structure is thin and small.
 
     Parameters
@@ -63,22 +95,34 @@ def finest(field: SoftField, surface: Mesh) -> tuple[SoftField, Mesh]:
     """
     small = field.values.size <= MOST_VOXELS
     if not (small and is_thin(surface, field.grid.spacing_mm)):
-        return field, surface
+        return Drawn(field, surface)
     finer = upsampled(field)
-    return finer, extract_surface(finer)
+    return Drawn(finer, extract_surface(finer), surface)
 
 
-def _doubled(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
-    size = values.shape[axis]
-    shape = tuple(2 * n if at == axis else n for at, n in enumerate(values.shape))
-    doubled = np.zeros(shape, np.float32, order="F")
-    for side, direction in ((0, -1), (1, 1)):
-        target: list[Any] = [slice(None)] * 3
-        target[axis] = slice(side, None, 2)
-        for tap, weight in zip((-1, 0, 1, 2), _QUARTER, strict=True):
-            at = np.clip(np.arange(size) + direction * tap, 0, size - 1)
-            doubled[tuple(target)] += np.float32(weight) * np.take(values, at, axis=axis)
-    return doubled
+def _doubled(values: Floats, axis: int) -> Floats:
+    """A (k, j, i) block, twice as fine along an axis."""
+    shape = values.shape
+    outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
+    folded = frozen(values.reshape(outer, shape[axis], inner), np.float32)
+    finer = upsample_loops.doubled(folded, _QUARTER)
+    return finer.reshape(tuple(2 * n if at == axis else n for at, n in enumerate(shape)))
+
+
+def _keep_parts(given: Floats, finer: Floats) -> None:
+    """Turn the sign of parts and holes of the finer block's own; bring back lost ones; in place."""
+    for side in (1, -1):
+        own, parts = Runs.of(side * given > 0), Runs.of(side * finer > 0)
+        backed, found = np.zeros(parts.count, np.bool_), np.zeros(own.count, np.bool_)
+        for octant in _OCTANTS:
+            there = np.zeros(finer.shape, np.bool_)
+            there[octant] = side * given > 0
+            backed |= parts.holding(there)
+            found |= own.holding(side * finer[octant] > 0)
+        np.negative(finer, out=finer, where=parts.mask(~backed))
+        lost = own.mask(~found)
+        for octant in _OCTANTS if not found.all() else ():
+            finer[octant][lost] = given[lost]
 
 
 def _halved(block: Geometry) -> Geometry:

@@ -112,3 +112,28 @@ def test_the_gate_refuses_what_strays_what_is_open_and_what_the_scan_cannot_tell
     assert thick == 2.5
     assert verdict(good, is_solid=True, acquisition_mm=thick).verdict is Verdict.NOT_FOR_PRINT
     assert not verdict(good, is_solid=True, concerns=("a filled gap",)).passed
+
+
+def test_what_drawing_on_finer_voxels_did_is_measured_both_ways_and_held_to_a_voxel():
+    field, mesh = ball()
+    reference = FullSurface.of(mesh)
+    assert measure(field, mesh, reference=reference).finer_voxels is None
+    same = measure(field, mesh, reference=reference, given=mesh)
+    assert same.finer_voxels.max_mm < 1e-5
+    assert verdict(same, is_solid=True).passed
+    # A crumb 5 mm away, in one of the two only: on the one way or on the other.
+    small = field_of(sphere((16.3, 15.9, 30), 1.2), grid((33, 33, 33)))
+    crumb = extract_surface(small)
+    faces = np.concatenate([mesh.faces, crumb.faces + len(mesh.vertices_mm)])
+    both = Mesh(np.concatenate([mesh.vertices_mm, crumb.vertices_mm]), faces, LABEL)
+    for budget in (
+        measure(field, mesh, reference=reference, given=both),
+        measure(field, mesh, reference=FullSurface.of(both), given=mesh),
+    ):
+        # From the ball's top at 28.2 to the crumb's at 31.2.
+        assert budget.finer_voxels.max_mm == pytest.approx(3.0, abs=0.1)
+        gate = verdict(budget, is_solid=True, accept_mm=5.0)
+        assert gate.passed
+        gate = verdict(budget, is_solid=True, voxel_mm=2.5)
+        assert [r for r in gate.reasons if "finer voxels" in r and "more than a voxel" in r]
+        assert not [r for r in verdict(budget, is_solid=True, voxel_mm=3.5).reasons if "finer" in r]

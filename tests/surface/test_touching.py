@@ -37,7 +37,7 @@ def names(found: Segmentation) -> list[list[str]]:
 
 def shared_vertices(found: Segmentation, one: int, other: int) -> int:
     surfaces = Surfaces((found,))
-    meshes = [surfaces.of(f)[1] for f in found.fields]
+    meshes = [surfaces.of(f).mesh for f in found.fields]
     assert all(judge(m).valid for m in meshes)
     a, b = ({v.tobytes() for v in meshes[n].vertices_mm} for n in (one, other))
     return len(a & b)
@@ -81,7 +81,7 @@ def test_no_gap_opens_where_both_fields_fall_below_zero_between_two_samples():
     high[8:13, 3:13, 3:13] = 0.1
     fields = tuple(SoftField(Label(n, f"part_{n}"), v, grid) for n, v in ((1, low), (2, high)))
     surfaces = Surfaces((Segmentation(grid, fields, "x", exclusive=True),))
-    one, other = (surfaces.of(f)[1].vertices_mm for f in fields)
+    one, other = (surfaces.of(f).mesh.vertices_mm for f in fields)
     # Between the planes 7 and 8, away from the rim, the wall is one and half way.
     inner = [
         v[(v[:, 0] > 7) & (v[:, 0] < 8) & (np.abs(v[:, 1:] - 7.5) < 4).all(axis=1)]
@@ -94,8 +94,8 @@ def test_no_gap_opens_where_both_fields_fall_below_zero_between_two_samples():
 def test_surfaces_are_made_once_and_in_any_order():
     found = segmentation(LEFT, RIGHT)
     forward, backward = Surfaces((found,)), Surfaces((found,))
-    first = [forward.of(f)[1] for f in found.fields]
-    second = [backward.of(f)[1] for f in reversed(found.fields)][::-1]
+    first = [forward.of(f).mesh for f in found.fields]
+    second = [backward.of(f).mesh for f in reversed(found.fields)][::-1]
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a.vertices_mm, b.vertices_mm)
         assert np.array_equal(a.faces, b.faces)

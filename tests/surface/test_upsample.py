@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import label as connected
 from solids import LABEL, field_of, grid, sphere, torus
 
 from medrecon.core import Geometry, SoftField
@@ -71,8 +72,45 @@ def test_the_surface_of_the_finer_field_stays_in_place_on_an_oblique_grid():
     geometry = Geometry.from_affine(affine, (22, 22, 18))
     centre = geometry.mm_from_index([[10.3, 10.8, 8.6]])[0]
     field = field_of(sphere(centre, 5), geometry)
-    fine, surface = finest(field, extract_surface(field))
-    assert fine.grid.shape == (44, 44, 36)
-    away = np.linalg.norm(surface.vertices_mm - centre, axis=1) - 5
+    drawn = finest(field, extract_surface(field))
+    assert drawn.field.grid.shape == (44, 44, 36)
+    away = np.linalg.norm(drawn.mesh.vertices_mm - centre, axis=1) - 5
     assert np.abs(away.mean()) < 0.01
-    assert np.abs(surface.centroid_mm - centre).max() < 2e-3
+    assert np.abs(drawn.mesh.centroid_mm - centre).max() < 2e-3
+
+
+def overshooting(sign):
+    """A block of one sign beside a steep cliff, on which a cubic swings over zero and back."""
+    values = np.full((24, 20, 20), -0.05, np.float32)
+    values[4:9, 6:14, 6:14] = 4.0
+    values[14:17, 8:12, 8:12] = -20.0
+    return SoftField(LABEL, sign * values, grid(values.shape))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_piece_and_no_hole_comes_of_a_cubic_that_swings_over(sign):
+    field = overshooting(sign)
+    finer = upsampled(field).values
+    assert connected(sign * field.values > 0)[1] == 1
+    assert connected(sign * finer > 0)[1] == 1
+    # What is there stays, and nothing further than a voxel from it is new.
+    assert (sign * finer[8:18, 12:28, 12:28] > 0).all()
+    assert not (sign * finer[20:] > 0).any()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_piece_of_one_sample_is_not_lost(sign):
+    values = np.full((9, 9, 9), -5.0, np.float32)
+    values[4, 4, 4] = 0.5
+    field = SoftField(LABEL, sign * values, grid(values.shape))
+    finer = upsampled(field).values
+    assert (sign * finer[8:10, 8:10, 8:10] == 0.5).all()
+    assert np.count_nonzero(sign * finer > 0) == 8
+
+
+def test_what_finer_voxels_moved_is_kept_beside_the_surface():
+    ball = field_of(sphere((10.2, 10.1, 9.9), 4), grid((21, 21, 21)))
+    large = field_of(sphere((20, 20, 20), 15), grid((41, 41, 41)))
+    whole = extract_surface(ball)
+    assert finest(ball, whole).given is whole
+    assert finest(large, extract_surface(large)).given is None

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medrecon.core import run_loops
 from medrecon.core.compiled import frozen
-from medrecon.segmentation import run_loops
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
