@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medrecon.core import Mesh
+from medrecon.core.compiled import frozen
 from medrecon.core.weld import weld
 from medrecon.errors import UnreadableInputError
+from medrecon.files import stl_loops
 from medrecon.files.atomic import open_atomic
 from medrecon.files.mesh_values import checked_mesh, frame_from_words, frame_words
 
@@ -31,13 +33,12 @@ def write_stl(mesh: Mesh, stream: IO[bytes]) -> None:
     """
     stream.write(frame_words(mesh.space).encode().ljust(80, b" "))
     stream.write(np.uint32(len(mesh.faces)).tobytes())
-    block = np.zeros(min(len(mesh.faces), _BLOCK), TRIANGLE)
-    for low in range(0, len(mesh.faces), _BLOCK):
-        corners = mesh.vertices_mm[mesh.faces[low : low + _BLOCK]]
-        part = block[: len(corners)]
-        part["corners"] = corners
-        part["normal"] = _unit_normals(corners)
-        stream.write(part.data)
+    vertices, faces = frozen(mesh.vertices_mm, np.float32), frozen(mesh.faces, np.int32)
+    records = np.empty((min(len(faces), _BLOCK), TRIANGLE.itemsize // 2), np.uint16)
+    for low in range(0, len(faces), _BLOCK):
+        some = faces[low : low + _BLOCK]
+        stl_loops.pack(vertices, some, records)
+        stream.write(records[: len(some)].data)
 
 
 def save_stl(mesh: Mesh, path: Path) -> None:
@@ -126,12 +127,3 @@ def _ascii_corners(content: bytes) -> npt.NDArray[np.float32]:
         return np.array(numbers, np.float64).astype(np.float32).reshape(-1, 3)
     except (ValueError, IndexError) as error:
         raise UnreadableInputError("an ASCII STL with a corner that is no number") from error
-
-
-def _unit_normals(corners: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    side = corners[:, 1:] - corners[:, :1]
-    normal = np.cross(side[:, 0], side[:, 1])
-    length = np.sqrt(np.einsum("ij,ij->i", normal, normal))
-    length[length == 0] = 1
-    unit: npt.NDArray[np.float32] = normal / length[:, None]
-    return unit

@@ -43,6 +43,26 @@ def test_normals_are_of_unit_length_and_point_outward(tmp_path):
     assert rows["normal"][0].tolist() == [0, 0, -1]
 
 
+def test_a_triangle_without_area_has_no_normal_and_many_blocks_follow_one_another(tmp_path):
+    # Four triangles again and again, 70,000 times further along x: five blocks.
+    count = 70_000
+    steps = np.arange(count, dtype=np.float32)[:, None, None]
+    vertices = (VERTICES + steps * np.array([2, 0, 0], np.float32)).reshape(-1, 3)
+    faces = (FACES + 4 * np.arange(count, dtype=np.int32)[:, None, None]).reshape(-1, 3)
+    faces[7] = (5, 6, 6)
+    save_stl(Mesh(vertices, faces, MESH.label), tmp_path / "a.stl")
+    rows = np.frombuffer((tmp_path / "a.stl").read_bytes()[84:], TRIANGLE)
+    assert np.array_equal(rows["corners"], vertices[faces])
+    assert rows["normal"][7].tolist() == [0, 0, 0]
+    corners = vertices[faces].astype(np.float64)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    exact = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-30)
+    # Coordinates up to 140,000 with steps of 1/64 leave nothing of a height of 0.001.
+    plain = np.abs(exact[:, 2]) > 0.9
+    assert np.allclose(rows["normal"][plain], exact[plain], atol=1e-5)
+    assert not rows["attribute"].any()
+
+
 @pytest.mark.parametrize("content", [b"", b"solid ascii\nfacet", bytes(84) + b"\0" * 49])
 def test_what_is_no_binary_stl_is_refused(tmp_path, content):
     (tmp_path / "bad.stl").write_bytes(content)
