@@ -25,8 +25,8 @@ import numpy.typing as npt
 
 from medrecon.core import Doubt, Segmentation, SoftField, Volume
 from medrecon.errors import GeometryError
-from medrecon.segmentation.components import components
 from medrecon.segmentation.contract import Progress
+from medrecon.segmentation.crumbs import sweep
 from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.exclusive import disjoint
 from medrecon.segmentation.levels import BlockLevels, Sampling, Sides, look, noise_of, own_level
@@ -70,8 +70,8 @@ class RefineOptions:
     thin_around : frozenset of str
         Labels with a thin wall around them.
     crumb_mm3 : float
-        Pieces smaller than this that a thin-walled surface leaves behind are dropped: a
-        sphere of 4 mm, as for bone's specks.
+        Pieces smaller than this that a moved surface leaves of a larger one are dropped, and
+        holes of that size filled: a sphere of 4 mm, as for bone's specks.
     outer_at_most : mapping of str to float
         For some labels, the brightest their outer side may count.
     """
@@ -185,32 +185,23 @@ def refine_field(
     findings = []
     if placed.uncertain >= 0.005:
         findings.append(f"{100 * placed.uncertain:.0f} % of the surface uncertain")
-    if how.thin_wall:
-        voxel_mm3 = volume.geometry.voxel_volume_mm3
-        findings.extend(_drop_crumbs(placed.values, options.crumb_mm3 / voxel_mm3, voxel_mm3))
+    voxel_mm3 = volume.geometry.voxel_volume_mm3
+    smallest = options.crumb_mm3 / voxel_mm3
+    # A threshold knows of no parts: whatever is that small beside more of it is a crumb.
+    anywhere = np.ones(values.shape, np.bool_)
+    swept = sweep(placed.values, anywhere, smallest)
+    if not how.thin_wall:
+        sweep(placed.values, anywhere, smallest, holes=True)
+    if swept.count:
+        findings.append(
+            f"dropped {swept.count} crumbs left where the boundary moved, "
+            f"{swept.voxels * voxel_mm3:.0f} mm³ together"
+        )
     moved = replace(found, values=placed.values.T)
     # A level that is not half way between its own two sides is not moved by blur alone.
     if not (how.thin_wall or how.thin_around or how.outer_at_most is not None):
         moved, _ = without_blur_shift(moved, placed.contrast)
     return moved, tuple(findings)
-
-
-def _drop_crumbs(values: Array, smallest: float, voxel_mm3: float) -> tuple[str, ...]:
-    """Turn pieces of fewer than `smallest` voxels to outside, in place; say how many.
-
-    Where the surface gave way, noise that was joined to it by a voxel stays behind.
-    """
-    parts = components(values > 0)
-    crumbs = parts.sizes < smallest
-    if not crumbs.any():
-        return ()
-    flat = values.reshape(-1)
-    voxels = parts.index[crumbs[parts.voxel_label]]
-    flat[voxels] = -flat[voxels]
-    return (
-        f"dropped {np.count_nonzero(crumbs)} crumbs left where the boundary moved, "
-        f"{len(voxels) * voxel_mm3:.0f} mm³ together",
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

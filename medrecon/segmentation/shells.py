@@ -26,9 +26,9 @@ from scipy.spatial import cKDTree
 
 from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
-from medrecon.core.runs import Runs
 from medrecon.segmentation.blur import blur_of_edges, default_blur_mm
 from medrecon.segmentation.bricks import Bricks
+from medrecon.segmentation.crumbs import gone, sweep
 from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.gaps import floors_of_gaps
 from medrecon.segmentation.sheets import fit_sheets
@@ -341,32 +341,17 @@ def _kept_apart(field: SoftField, before: Mask) -> SoftField:
 
 
 def _same_parts(field: SoftField, before: Mask) -> SoftField:
-    """The field without the crumbs and the pin-holes that noise makes beside an edge.
+    """The field without crumbs and pin-holes, and with every part that there was before.
 
-    A piece (by faces) of which nothing was there before, or of fewer than `CRUMB` voxels
-    while more is left of what it was part of, changes its side; so does a hole. A piece that
-    was there and of which nothing is left comes back as it was: a boundary is placed here,
-    what there is was found before.
+    A part of which nothing is left comes back as it was: a boundary is placed here, what
+    there is was found before.
     """
-    values = field.values.T.astype(np.float32)
-    values = np.where(_gone(values > 0, before.T), np.abs(values), values)
-    values = np.where(_crumbs(values > 0, before.T), -values, values)
-    values = np.where(_crumbs(values <= 0, ~before.T), -values, values)
+    values = np.array(field.values.T, np.float32, order="C")
+    was = np.ascontiguousarray(before.T)
+    np.abs(values, out=values, where=gone(values, was))
+    sweep(values, was, CRUMB)
+    sweep(values, ~was, CRUMB, holes=True)
     return _with_values(field, values.T)
-
-
-def _gone(inside: Mask, was: Mask) -> Mask:
-    """The parts of `was` that have no voxel inside any more."""
-    old = Runs.of(was)
-    return old.mask(~old.holding(inside))
-
-
-def _crumbs(inside: Mask, was: Mask) -> Mask:
-    """Parts with nothing of `was`, and small ones that are not all that is left of a part."""
-    parts, old = Runs.of(inside), Runs.of(was)
-    keep = parts.holding(was) & (parts.sizes >= CRUMB)
-    keep |= parts.holding(old.mask(~old.holding(parts.mask(keep))))
-    return parts.mask(~keep)
 
 
 def _joined(old: npt.NDArray[np.int32], new: npt.NDArray[np.int32]) -> bool:
