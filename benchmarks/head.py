@@ -81,6 +81,10 @@ def synthetic(
         found = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
         scores = {x: dice(found == c, made.target == c) for x, c in CHANNEL.items()}
         rows.append({x: s for x, s in scores.items() if s is not None})
+        # All labels together end at the skin, inside and at the scan's end alike.
+        whole = dice(found > 0, made.target > 0)
+        if whole is not None:
+            rows[-1]["whole head"] = whole
         rows[-1]["contrast"] = contrast_of(sample, CHANNEL["ventricles"])
     return rows
 
@@ -98,7 +102,7 @@ def contrast_of(sample: Sample, channel: int) -> float:
 
 def report(name: str, rows: list[dict[str, float]]) -> None:
     cells = []
-    for label in HEAD_LABELS:
+    for label in (*HEAD_LABELS, "whole head"):
         values = [row[label] for row in rows if label in row]
         cells.append(f"{np.mean(values):.3f} ({np.min(values):.2f})" if values else "-")
     print(f"{name:28}", *(f"{c:>14}" for c in cells))
@@ -241,7 +245,8 @@ def main() -> None:
     network = build_network(model.manifest.network, load_weights(model))
     if given.tta:
         network = Flipped(network, (Flip((0,)),))
-    print(f"{'held-out map':28}", *(f"{x:>14}" for x in HEAD_LABELS), "  mean (worst) Dice")
+    columns = (*HEAD_LABELS, "whole head")
+    print(f"{'held-out map':28}", *(f"{x:>14}" for x in columns), "  mean (worst) Dice")
     for number in (19, 20):
         path = data / "labelmaps_head" / MAP.format(number)
         template = head_template(read_maps([Case(path.name, path)])[0])

@@ -58,8 +58,9 @@ def upsampled(field: SoftField) -> SoftField:
 
     A cubic swings over beside a steep edge. Where that makes a piece (voxels joined by
     faces) without any of the samples that are positive, or a hole without any that are
-    negative, the sign is turned: such a crumb is not in what was given. A piece or hole of
-    so few samples that no new centre shows it keeps the samples' own values.
+    negative, the sign is turned: such a crumb is not in what was given. A sample of which
+    none of its eight new centres has the sign, in a wall or a gap of one voxel, gives them
+    its own value: nothing is lost.
 
     References
     ----------
@@ -70,7 +71,7 @@ def upsampled(field: SoftField) -> SoftField:
     finer = given
     for axis in (2, 1, 0):
         finer = _doubled(finer, axis)
-    _keep_parts(given, finer)
+    _keep_signs(given, finer)
     return SoftField(field.label, away_from_zero(finer.T), _halved(field.geometry))
 
 
@@ -109,20 +110,20 @@ def _doubled(values: Floats, axis: int) -> Floats:
     return finer.reshape(tuple(2 * n if at == axis else n for at, n in enumerate(shape)))
 
 
-def _keep_parts(given: Floats, finer: Floats) -> None:
-    """Turn the sign of parts and holes of the finer block's own; bring back lost ones; in place."""
+def _keep_signs(given: Floats, finer: Floats) -> None:
+    """Bring back samples that were lost, turn parts and holes that none backs; in place."""
     for side in (1, -1):
-        own, parts = Runs.of(side * given > 0), Runs.of(side * finer > 0)
-        backed, found = np.zeros(parts.count, np.bool_), np.zeros(own.count, np.bool_)
+        there = side * given > 0
+        lost = there.copy()
         for octant in _OCTANTS:
-            there = np.zeros(finer.shape, np.bool_)
-            there[octant] = side * given > 0
-            backed |= parts.holding(there)
-            found |= own.holding(side * finer[octant] > 0)
-        np.negative(finer, out=finer, where=parts.mask(~backed))
-        lost = own.mask(~found)
-        for octant in _OCTANTS if not found.all() else ():
+            lost &= side * finer[octant] <= 0
+        for octant in _OCTANTS if lost.any() else ():
             finer[octant][lost] = given[lost]
+        seeds = np.zeros(finer.shape, np.bool_)
+        for octant in _OCTANTS:
+            seeds[octant] = there
+        parts = Runs.of(side * finer > 0)
+        np.negative(finer, out=finer, where=parts.mask(~parts.holding(seeds)))
 
 
 def _halved(block: Geometry) -> Geometry:

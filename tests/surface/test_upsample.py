@@ -114,3 +114,18 @@ def test_what_finer_voxels_moved_is_kept_beside_the_surface():
     whole = extract_surface(ball)
     assert finest(ball, whole).given is whole
     assert finest(large, extract_surface(large)).given is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wall_of_one_voxel_is_not_lost(sign):
+    values = np.full((12, 12, 12), -5.0, np.float32)
+    values[5, 2:10, 2:10] = 0.5
+    # A ball that holds the block in place: the wall hangs on something.
+    values[4:9, 2:5, 2:5] = 5.0
+    field = SoftField(LABEL, sign * values, grid(values.shape))
+    plain, fine = extract_surface(field), extract_surface(upsampled(field))
+    finer = upsampled(field).values
+    assert connected(sign * finer > 0)[1] == 1
+    assert (sign * finer[10:12, 12:18, 12:18] > 0).all()
+    if sign > 0:
+        assert np.abs(plain.bounds_mm - fine.bounds_mm).max() < 0.5
