@@ -60,8 +60,9 @@ class RefineOptions:
         How far a surface may move, in voxels to each side. Four holds a coarse net's
         error of one of its own voxels at three times the native spacing.
     contrast_to_noise : float
-        Below it a side cannot be told from the other: 4 is where a mid-point of two
-        means is found in noise to a quarter of a voxel.
+        Of a threshold's surface: below it a side cannot be told from the other. 4 is where
+        a mid-point of two means is found in noise to a quarter of a voxel. A network's
+        surface is farther from the edge (`shells.Shells`).
     keep_labels : frozenset of str
         Labels whose surface is left where it is: a band of values (fat, muscle) has
         two edges and no one level.
@@ -129,7 +130,7 @@ def refine(
             if segmentation.source == TISSUE:
                 moved, finding = refine_field(one, volume, chosen)
             else:
-                moved, finding, doubts[name] = refine_network_field(one, volume, chosen)
+                moved, finding, doubts[name] = refine_network_field(one, volume)
             fields.append(moved)
             findings[name] = (*findings.get(name, ()), *finding)
         if progress is not None:
@@ -140,14 +141,13 @@ def refine(
 
 
 def refine_network_field(
-    found: SoftField, volume: Volume, options: RefineOptions
+    found: SoftField, volume: Volume
 ) -> tuple[SoftField, tuple[str, ...], Doubt]:
     """A network's field with its surface at the edge beside it, findings, doubt in mm."""
     # SimpleITK takes half a second to load, and only networks need it.
-    from medrecon.segmentation.shells import Shells, place_by_shells
+    from medrecon.segmentation.shells import place_by_shells
 
-    how = Shells(contrast_to_noise=options.contrast_to_noise)
-    placed = place_by_shells(found, volume, how)
+    placed = place_by_shells(found, volume)
     words = []
     if placed.uncertain >= 0.005:
         words.append(f"{round(100 * placed.uncertain)} % of the surface uncertain")
