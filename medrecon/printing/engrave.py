@@ -23,6 +23,10 @@ _RIM_MM = 1.5
 _STEEPEST = 0.64
 """Least cosine between surface and viewing direction (50°): beyond, letters smear."""
 
+_FALL = 1.5 * (1 / _STEEPEST**2 - 1) ** 0.5
+"""Most that a surface falls from ray to ray, per mm: half more than the steepest slope does.
+Beyond it is an edge, and letters across it would be on two surfaces."""
+
 _CENTRED = 0.02
 """What the middle of a side is worth in flatness (cosine)."""
 
@@ -58,6 +62,8 @@ class Inscription:
         Strokes are never made thinner than this.
     least_ridge_mm : float
         Nothing thinner is left standing between strokes.
+    least_floor_mm : float
+        Where less than that would be left under the letters is no place for them.
     """
 
     lines: tuple[str, ...]
@@ -67,6 +73,7 @@ class Inscription:
     side: str | None = None
     least_stroke_mm: float = 0.4
     least_ridge_mm: float = 0.5
+    least_floor_mm: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,9 @@ def engrave(
             shape = drawn_lines(
                 lines, height, what.scale_bar_mm, least_ridge_mm=what.least_ridge_mm
             )
-            spots = [s for side in _sides(what, avoid) if (s := _flattest(solid, side, shape))]
+            thick = what.depth_mm + what.least_floor_mm
+            sides = _sides(what, avoid)
+            spots = [s for side in sides if (s := _flattest(solid, side, shape, thick))]
             if spots:
                 _, side, place = max(spots, key=lambda s: s[0])
                 tool = _letters(solid, shape, side, place, what.depth_mm)
@@ -142,15 +151,22 @@ def _broken(lines: tuple[str, ...]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(ways))
 
 
-def sunk_under(hollow: Manifold, label: Engraved) -> Manifold:
-    """A hollow drawn back under an inscription by its depth, so that the wall stays whole.
+def recessed(solid: Manifold, label: Engraved) -> Manifold:
+    """The solid with its whole field sunk by the letters' depth, as hollows shall take it.
 
-    Under the whole rectangle, not under each letter: fins would stand between them.
+    What keeps its wall to this keeps it under the letters. Under each letter alone fins of
+    hollow would stand between them.
+
+    Parameters
+    ----------
+    solid : Manifold
+        Before it was engraved.
+    label : Engraved
     """
     size = (label.width_mm + 2 * _RIM_MM, label.tall_mm + 2 * _RIM_MM)
-    block = CrossSection.square(size, center=True)
+    field = CrossSection.square(size, center=True)
     place = np.asarray(label.centre_mm)
-    found: Manifold = hollow - _letters(hollow, block, label.side, place, label.depth_mm)
+    found: Manifold = solid - _letters(solid, field, label.side, place, label.depth_mm)
     return found
 
 
@@ -190,7 +206,9 @@ def _frame(side: str) -> Floats:
     return np.column_stack([np.cross(up, towards), up, towards])
 
 
-def _flattest(solid: Manifold, side: str, shape: CrossSection) -> tuple[float, str, Floats] | None:
+def _flattest(
+    solid: Manifold, side: str, shape: CrossSection, thick_mm: float
+) -> tuple[float, str, Floats] | None:
     """How flat the best place for a shape is (cosine), and where its middle lies."""
     frame = _frame(side)
     low_x, low_y, high_x, high_y = shape.bounds()
@@ -201,7 +219,8 @@ def _flattest(solid: Manifold, side: str, shape: CrossSection) -> tuple[float, s
         return None
     u = np.arange(low[0] + _STEP_MM / 2, high[0], _STEP_MM)
     v = np.arange(low[1] + _STEP_MM / 2, high[1], _STEP_MM)
-    slope, depth = _felt(turned, u, v, low[2], high[2])
+    slope, depth = _felt(turned, u, v, (low[2], high[2]), thick_mm)
+    slope[_edges(slope, depth)] = 0.0
     across, along = (max(1, int(np.ceil(x / _STEP_MM))) for x in (width, height))
     if across > len(u) or along > len(v):
         return None
@@ -220,13 +239,34 @@ def _flattest(solid: Manifold, side: str, shape: CrossSection) -> tuple[float, s
     return float(score[i, j]), side, frame @ np.array([*middle, out])
 
 
-def _felt(turned: Manifold, u: Floats, v: Floats, low: float, high: float) -> tuple[Floats, Floats]:
-    """Cosine of slope (0 where nothing is) and height of the surface seen from above."""
+def _edges(slope: Floats, depth: Floats) -> npt.NDArray[np.bool_]:
+    """Where the surface seen breaks off to another one, higher or lower."""
+    found = np.zeros(slope.shape, np.bool_)
+    for axis in (0, 1):
+        here, there = (np.delete(np.arange(slope.shape[axis]), end) for end in (-1, 0))
+        both = (slope.take(here, axis) > 0) & (slope.take(there, axis) > 0)
+        jump = both & (np.abs(np.diff(depth, axis=axis)) > _FALL * _STEP_MM)
+        along = [slice(None), slice(None)]
+        for part in (slice(None, -1), slice(1, None)):
+            along[axis] = part
+            found[tuple(along)] |= jump
+    return found
+
+
+def _felt(
+    turned: Manifold, u: Floats, v: Floats, reach: tuple[float, float], thick_mm: float
+) -> tuple[Floats, Floats]:
+    """Cosine of slope and height of the surface seen from above.
+
+    The cosine is 0 where nothing is, or less of it than asked for.
+    """
+    low, high = reach
     slope, depth = np.zeros((len(u), len(v))), np.zeros((len(u), len(v)))
     for i, x in enumerate(u.tolist()):
         for j, y in enumerate(v.tolist()):
             hits = turned.ray_cast((x, y, high + 1.0), (x, y, low - 1.0))
-            if hits:
+            below = [float(hit.position[2]) for hit in hits[:2]]
+            if hits and below[0] - below[-1] >= thick_mm:
                 slope[i, j] = abs(float(hits[0].normal[2]))
                 depth[i, j] = float(hits[0].position[2])
     return slope, depth

@@ -10,6 +10,7 @@ from manifold3d import Manifold
 from medrecon.core import Mesh
 from medrecon.errors import UsageError
 from medrecon.printing.offset import offset_solid
+from medrecon.printing.solids import solid_of
 
 
 class Boolean(Enum):
@@ -40,7 +41,9 @@ def combined(first: Manifold, how: Boolean, second: Manifold) -> Manifold:
 
 
 def grown(mesh: Mesh, by_mm: float) -> Manifold:
-    """A solid larger by a distance everywhere, rounded at its edges."""
+    """A solid larger by a distance everywhere, rounded at its edges; by 0 the solid itself."""
+    if by_mm == 0:
+        return solid_of(mesh)
     spacing = float(np.clip(by_mm / 3, 0.25, 1.0))
     return offset_solid(mesh, by_mm, spacing_mm=spacing)
 
@@ -77,8 +80,5 @@ def margin_shell(mesh: Mesh, from_mm: float, to_mm: float, within: Manifold | No
     """
     if not 0 <= from_mm < to_mm:
         raise UsageError(f"a margin from {from_mm:g} to {to_mm:g} mm; from less to more expected")
-    from medrecon.printing.solids import solid_of
-
-    inner = solid_of(mesh) if from_mm == 0 else grown(mesh, from_mm)
-    shell = combined(grown(mesh, to_mm), Boolean.DIFFERENCE, inner)
+    shell = combined(grown(mesh, to_mm), Boolean.DIFFERENCE, grown(mesh, from_mm))
     return shell if within is None else combined(shell, Boolean.INTERSECTION, within)

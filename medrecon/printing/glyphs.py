@@ -89,7 +89,14 @@ def drawn_lines(
     return whole.translate((-(low_x + high_x) / 2, -(low_y + high_y) / 2))
 
 
-def _text(text: str, height_mm: float) -> CrossSection:
+def check_letters(text: str) -> None:
+    """Refuse a text that the font cannot write.
+
+    Raises
+    ------
+    UsageError
+        If a letter is not in the font.
+    """
     known = strokes()
     unknown = sorted(set(text.upper()) - set(known))
     if unknown:
@@ -97,6 +104,11 @@ def _text(text: str, height_mm: float) -> CrossSection:
             f"{' '.join(unknown)} cannot be engraved; letters A to Z, digits and - _ . , : / + = # "
             "( ) can"
         )
+
+
+def _text(text: str, height_mm: float) -> CrossSection:
+    check_letters(text)
+    known = strokes()
     unit = height_mm / _HEIGHT
     lines = [
         [((x + n * _ADVANCE) * unit, y * unit) for x, y in line]

@@ -11,6 +11,7 @@ from manifold3d import Manifold
 from medrecon.core import Mesh
 from medrecon.errors import UsageError
 from medrecon.printing.offset import offset_solid
+from medrecon.printing.solids import bounds_mm
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,6 +20,15 @@ SMALLEST_HOLLOW_ML = 0.2
 
 _SIDES = 48
 """Of a drain hole."""
+
+_LEVELS = (0.5, 1.0, 2.0, 4.0)
+"""Diameters that a hole may lie above or below the place wanted, tried in turn."""
+
+_PLAIN = 0.02
+"""Part of the wall around a hole that may be missing."""
+
+_ASKEW_DEG = 1.3
+"""A hole's corners lie at no round angle, so that none falls into a plane of the part."""
 
 _CANDIDATES = 12
 """Other places tried for a hole, beside the lowest."""
@@ -60,8 +70,9 @@ class DrainPlan:
 def hollows_of(mesh: Mesh, wall_mm: float) -> list[Manifold]:
     """The hollows that leave a wall of a thickness everywhere, largest first.
 
-    On a grid of 0.3 times the wall, at most 0.6 mm: the wall comes out within 0.1 mm
-    wherever the surface is smooth, and thicker behind its edges.
+    On a grid of 0.3 times the wall, at most 0.6 mm: a wall of 2 mm comes out within 0.1 mm,
+    behind edges too. Only where a hollow ends in a feather thinner than the grid's spacing
+    can it stay thicker.
 
     Raises
     ------
@@ -72,8 +83,7 @@ def hollows_of(mesh: Mesh, wall_mm: float) -> list[Manifold]:
         raise UsageError(f"a wall of {wall_mm:g} mm; more than 0 expected")
     spacing = float(np.clip(0.3 * wall_mm, 0.2, 0.6))
     inner = offset_solid(mesh, -wall_mm, spacing_mm=spacing)
-    pieces = inner.decompose()
-    kept = [p for p in pieces if p.volume() >= SMALLEST_HOLLOW_ML * 1000]
+    kept = [p for p in inner.decompose() if p.volume() >= SMALLEST_HOLLOW_ML * 1000]
     if not kept:
         raise UsageError(f"{mesh.label.name} is too thin to be hollow with walls of {wall_mm:g} mm")
     return sorted(kept, key=lambda p: -p.volume())
@@ -97,9 +107,17 @@ def drain_holes(
     Raises
     ------
     UsageError
-        If everything is taken.
+        If everything is taken, or the hollow is narrower than a hole.
     """
-    points = np.asarray(hollow.to_mesh64().vert_properties)[:, :3]
+    width = float(np.ptp(bounds_mm(hollow), axis=0).max())
+    if plan.diameter_mm >= width:
+        raise UsageError(
+            f"drain holes of {plan.diameter_mm:g} mm out of a hollow {width:.1f} mm wide; choose "
+            "narrower ones, or pass drain=0"
+        )
+    # A flat side may have no vertex but its corners, where a hole would run along two walls.
+    close = hollow.refine_to_length(plan.diameter_mm)
+    points = np.asarray(close.to_mesh64().vert_properties)[:, :3]
     for ball in plan.taken:
         room = ball.radius_mm + plan.diameter_mm / 2 + 2 * plan.wall_mm
         points = points[np.linalg.norm(points - ball.centre_mm, axis=1) > room]
@@ -108,7 +126,7 @@ def drain_holes(
     surface = np.asarray(outer.to_mesh64().vert_properties)[:, :3]
     holes, drains = Manifold(), []
     for wanted in points[_spread_points(points, plan.count)]:
-        tool, end = _least_harm(outer, hollow, surface, _near(points, wanted, plan), plan)
+        tool, end = _plainest(outer, hollow, surface, points, wanted, plan)
         holes = holes + tool
         x, y, z = (round(float(c), 3) for c in end)
         drains.append(Drain((x, y, z), plan.diameter_mm))
@@ -125,9 +143,28 @@ def _spread_points(points: Floats, count: int) -> list[int]:
     return chosen[:count]
 
 
-def _near(points: Floats, wanted: Floats, plan: DrainPlan) -> Floats:
-    """The place wanted and others as low (or high) as it, spread out."""
-    level = np.abs(points[:, 2] - wanted[2]) < plan.diameter_mm / 2
+def _plainest(
+    outer: Manifold,
+    hollow: Manifold,
+    surface: Floats,
+    points: Floats,
+    wanted: Floats,
+    plan: DrainPlan,
+) -> tuple[Manifold, Floats]:
+    """The hole with the plainest wall around it, as near the height wanted as there is one."""
+    found = []
+    for within in _LEVELS:
+        starts = _near(points, wanted, within * plan.diameter_mm)
+        found.append(_least_harm(outer, hollow, surface, starts, plan))
+        if found[-1][0] < _PLAIN:
+            break
+    _, tool, end = min(found, key=lambda f: f[0])
+    return tool, end
+
+
+def _near(points: Floats, wanted: Floats, within_mm: float) -> Floats:
+    """The place wanted and others about as low (or high) as it, spread out."""
+    level = np.abs(points[:, 2] - wanted[2]) < within_mm
     others = points[level]
     chosen = [wanted]
     away = np.linalg.norm(others - wanted, axis=1)
@@ -139,20 +176,30 @@ def _near(points: Floats, wanted: Floats, plan: DrainPlan) -> Floats:
 
 def _least_harm(
     outer: Manifold, hollow: Manifold, surface: Floats, starts: Floats, plan: DrainPlan
-) -> tuple[Manifold, Floats]:
-    """The hole that takes the least material: straight through, not along a wall."""
-    best: tuple[float, Manifold, Floats] | None = None
+) -> tuple[float, Manifold, Floats]:
+    """The hole with the plainest wall around it, and the part of that wall that is missing.
+
+    A ring around each hole, half way through the wall, should be all material: where it
+    is not there is an edge, and a skin would be left beside the hole, or the hole runs
+    along the wall. Of holes as good, the one that takes least.
+    """
+    best: tuple[float, float, Manifold, Floats] | None = None
+    radius = plan.diameter_mm / 2
     for start in starts:
         way = _way_out(outer, start, surface, plan.wall_mm)
         length = float(np.linalg.norm(way))
         direction = way / length
-        begin = start - direction * plan.diameter_mm / 2
-        tool = _rod(begin, direction, plan.diameter_mm / 2, length + 1.5 * plan.diameter_mm)
+        reach = length + 1.5 * plan.diameter_mm
+        tool = _rod(start - direction * radius, direction, radius, reach)
+        inner, wide = (radius + part * plan.wall_mm for part in (0.4, 0.6))
+        half, thin = start + 0.4 * way, 0.2 * length
+        ring = _rod(half, direction, wide, thin) - _rod(half, direction, inner, thin)
+        missing = round(1 - ((ring ^ outer) - hollow).volume() / ring.volume(), 3)
         taken = float(((tool ^ outer) - hollow).volume())
-        if best is None or taken < best[0]:
-            best = taken, tool, start + way
+        if best is None or (missing, taken) < best[:2]:
+            best = missing, taken, tool, start + way
     assert best is not None
-    return best[1], best[2]
+    return best[0], best[2], best[3]
 
 
 def _way_out(outer: Manifold, start: Floats, surface: Floats, wall_mm: float) -> Floats:
@@ -180,7 +227,8 @@ def _rod(start: Floats, direction: Floats, radius_mm: float, length_mm: float) -
     """A cylinder from a point along a direction."""
     frame = frame_along(direction)
     matrix = np.column_stack([frame, start])
-    return Manifold.cylinder(length_mm, radius_mm, radius_mm, _SIDES).transform(matrix)
+    rod = Manifold.cylinder(length_mm, radius_mm, radius_mm, _SIDES)
+    return rod.rotate((0, 0, _ASKEW_DEG)).transform(matrix)
 
 
 def frame_along(direction: Floats) -> Floats:

@@ -9,8 +9,8 @@ from manifold3d import Manifold
 from medrecon.core import Geometry, Mesh, SoftField, away_from_zero
 from medrecon.errors import ResourceError
 from medrecon.printing.distance import SignedDistance
+from medrecon.printing.sharpen import sharpened
 from medrecon.printing.solids import solid_of
-from medrecon.surface.extract import extract_surface
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,9 +24,9 @@ MOST_NODES = 60_000_000
 def offset_solid(mesh: Mesh, distance_mm: float, *, spacing_mm: float) -> Manifold:
     """The solid whose surface lies at a signed distance from another one's.
 
-    Exact distances on a grid close to the surface asked for, and its zero there; then
-    simplified within a 25th of the spacing. The result is rounder than its grid resolves:
-    where the exact one has an edge, it lies up to 0.3 spacings beside it.
+    Exact distances on a grid close to the surface asked for, its zero there, creases put
+    in (`sharpened`); then simplified within a 25th of the spacing. It lies within 0.1
+    spacings of the exact one, but for the tips of feathers that are thinner than a spacing.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def offset_solid(mesh: Mesh, distance_mm: float, *, spacing_mm: float) -> Manifo
     Manifold
         Empty if nothing is left.
     """
-    surface = extract_surface(distance_field(mesh, distance_mm, spacing_mm=spacing_mm))
+    field = distance_field(mesh, distance_mm, spacing_mm=spacing_mm)
+    surface = sharpened(field, mesh, distance_mm)
     if not len(surface.faces):
         return Manifold()
     return solid_of(surface).simplify(spacing_mm / 25)

@@ -10,9 +10,11 @@ from manifold3d import Manifold
 
 from medrecon.errors import UsageError
 from medrecon.printing.cut import Pins, Plane
-from medrecon.printing.engrave import Inscription
+from medrecon.printing.engrave import SIDES, Inscription
 from medrecon.printing.fit import Boolean
+from medrecon.printing.glyphs import check_letters
 from medrecon.printing.solids import bounds_mm
+from medrecon.printing.stand import AUTO, DIRECTIONS, rotation_of
 
 Triple = tuple[float, float, float]
 
@@ -123,8 +125,11 @@ def check_steps(options: PrintOptions) -> None:
     ------
     UsageError
         Drains without a hollow, pins without a cut, an opening without a vessel; a size
-        that is none; fewer than one pin or more than 20 drains.
+        that is none; fewer than one pin or more than 20 drains; letters, a side or a
+        direction that there are not; an inscription that says nothing; no format.
     """
+    _check_words(options)
+    factors_of(options.shrink_percent)
     for step, value in _sizes(options):
         if not 0 < value < math.inf:
             raise UsageError(f"{step} of {value:g} mm; more than 0 expected")
@@ -132,6 +137,8 @@ def check_steps(options: PrintOptions) -> None:
         if not 0 <= value < math.inf:
             raise UsageError(f"{step} of {value:g} mm; 0 or more expected")
     for cut in (*options.cuts, *options.open_at):
+        if cut.axis not in AXES:
+            raise UsageError(f"a cut across {cut.axis!r}; x, y or z expected")
         if cut.at_mm is not None and not math.isfinite(cut.at_mm):
             raise UsageError(f"a cut at {cut.axis} = {cut.at_mm:g} mm; a finite place expected")
     if options.pins is not None and options.pins.count < 1:
@@ -146,6 +153,23 @@ def check_steps(options: PrintOptions) -> None:
     for step, asked, other, there in wanting:
         if asked and not there:
             raise UsageError(f"{step} does nothing without {other}; ask for both, or for neither")
+
+
+def _check_words(options: PrintOptions) -> None:
+    """Refuse names that are none, before any part is made."""
+    if options.up not in (AUTO, *DIRECTIONS):
+        rotation_of(options.up)
+    if not options.formats:
+        raise UsageError("no format for the copies; name one, such as stl")
+    if (what := options.inscription) is None:
+        return
+    if what.side is not None and what.side not in SIDES:
+        raise UsageError(f"no side is called {what.side!r}; known are: {', '.join(SIDES)}")
+    for line in what.lines:
+        check_letters(line)
+    bare = not any(line.strip() for line in what.lines) and what.scale_bar_mm is None
+    if bare and not options.engrave_side:
+        raise UsageError("letters without a text; give one, a side or a scale bar")
 
 
 def _sizes(options: PrintOptions) -> Iterator[tuple[str, float]]:
@@ -164,6 +188,7 @@ def _sizes(options: PrintOptions) -> Iterator[tuple[str, float]]:
         yield "letters: a depth", what.depth_mm
         if what.scale_bar_mm is not None:
             yield "scale-bar: a length", what.scale_bar_mm
+    yield from (("bed: a side", mm) for mm in options.bed_mm or ())
 
 
 def _gaps(options: PrintOptions) -> Iterator[tuple[str, float]]:

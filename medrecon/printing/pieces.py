@@ -48,40 +48,88 @@ class Piece:
         ]
 
 
+@dataclass(slots=True)
+class _Parts:
+    """Parts by name, as they came and as they have become."""
+
+    known: dict[str, Mesh]
+    made: dict[str, Piece]
+
+    def mesh(self, name: str) -> Mesh:
+        if name not in self.known:
+            raise UsageError(f"no part is called {name!r}; there are: {', '.join(self.known)}")
+        return self.known[name]
+
+    def add(self, name: str, of: tuple[str, ...], solid: Manifold, **done: Any) -> None:
+        if name in self.made:
+            raise UsageError(f"two parts would be called {name}; give each another name")
+        label = dataclasses.replace(self.mesh(of[0]).label, name=name)
+        self.made[name] = Piece(label, solid, frozenset(of), done=done)
+
+
 def parts_of(meshes: Sequence[Mesh], options: PrintOptions) -> list[Piece]:
-    """The parts as they will be, still in the patient's frame."""
+    """The parts as they will be, still in the patient's frame.
+
+    Raises
+    ------
+    UsageError
+        If a part is not there, two would have one name, or a step cannot be made.
+    """
     known = {mesh.label.name: mesh for mesh in meshes}
-    solids = {name: solid_of(mesh) for name, mesh in known.items()}
-
-    def mesh(name: str) -> Mesh:
-        if name not in known:
-            raise UsageError(f"no part is called {name!r}; there are: {', '.join(known)}")
-        return known[name]
-
-    labels = {name: m.label for name, m in known.items()}
-    origins = {name: frozenset({name}) for name in known}
-    for name, first, how, second in options.booleans:
-        base = mesh(first).label
-        solids[name] = combined(solids[first], how, solids[mesh(second).label.name])
-        labels[name] = dataclasses.replace(base, name=name)
-        origins[name] = frozenset({first, second})
-    for part, other, gap_mm in options.gaps:
-        solids[mesh(part).label.name] = with_gap(solids[part], mesh(other), gap_mm)
-    for part, distances, within in options.margins:
-        room = solids[mesh(within).label.name] if within else None
-        for low, high in zip((0.0, *distances), distances, strict=False):
-            name = f"{part}_margin_{high:g}mm"
-            solids[name] = margin_shell(mesh(part), low, high, room)
-            labels[name] = dataclasses.replace(mesh(part).label, name=name)
-            origins[name] = frozenset({part})
-    for part, wall_mm in options.vessels:
-        lumen = _opened(mesh(part), options.open_at)
-        solids[part], _ = vessel_wall(lumen, wall_mm)
-    names = tuple(dict.fromkeys(options.only or solids))
-    missing = sorted(set(names) - set(solids))
+    if len(known) < len(meshes):
+        raise UsageError("two parts have one name, so that one would replace the other")
+    made = {
+        name: Piece(mesh.label, solid_of(mesh), frozenset({name})) for name, mesh in known.items()
+    }
+    parts = _Parts(known, made)
+    for step in (_join, _surround, _wall, _part):
+        step(parts, options)
+    names = tuple(dict.fromkeys(options.only or made))
+    missing = sorted(set(names) - set(made))
     if missing:
-        raise UsageError(f"no part {', '.join(missing)}; there are: {', '.join(solids)}")
-    return [Piece(labels[name], solids[name], origins[name]) for name in names]
+        raise UsageError(f"no part {', '.join(missing)}; there are: {', '.join(made)}")
+    return [made[name] for name in names]
+
+
+def _join(parts: _Parts, options: PrintOptions) -> None:
+    """New parts out of two."""
+    for name, first, how, second in options.booleans:
+        one, two = (solid_of(parts.mesh(part)) for part in (first, second))
+        words = f"{first} {how.value} {second}"
+        parts.add(name, (first, second), combined(one, how, two), boolean=words)
+
+
+def _surround(parts: _Parts, options: PrintOptions) -> None:
+    """Shells around parts."""
+    for part, distances, within in options.margins:
+        room = solid_of(parts.mesh(within)) if within else None
+        for low, high in zip((0.0, *distances), distances, strict=False):
+            shell = margin_shell(parts.mesh(part), low, high, room)
+            done = {"of": part, "from_mm": low, "to_mm": high, "within": within}
+            parts.add(f"{part}_margin_{high:g}mm", (part,), shell, margin=done)
+
+
+def _wall(parts: _Parts, options: PrintOptions) -> None:
+    """Walls in the place of lumens."""
+    for part, wall_mm in options.vessels:
+        lumen = _opened(parts.mesh(part), options.open_at)
+        piece = parts.made[part]
+        if "vessel" in piece.done:
+            raise UsageError(f"vessel: {part} has two walls; ask for one")
+        piece.solid, caps = vessel_wall(lumen, wall_mm)
+        piece.done["vessel"] = {"wall_mm": wall_mm, "open_ends": len(caps)}
+
+
+def _part(parts: _Parts, options: PrintOptions) -> None:
+    """Others taken out of parts with a gap: as they will be made, a vessel with its wall."""
+    for part, other, gap_mm in options.gaps:
+        parts.mesh(part)
+        lumen = parts.mesh(other)
+        piece, beside = parts.made[part], parts.made[other]
+        if "vessel" in beside.done:
+            lumen = mesh_of(beside.solid + solid_of(lumen), lumen.label, space=lumen.space)
+        piece.solid = with_gap(piece.solid, lumen, gap_mm)
+        piece.done.setdefault("gaps", []).append({"other": other, "gap_mm": gap_mm})
 
 
 def _opened(lumen: Mesh, cuts: Sequence[Cut]) -> Mesh:
@@ -146,12 +194,15 @@ def _number(pieces: Sequence[Piece], taken: set[str]) -> None:
 
 def _halved(piece: Piece, plane: Plane, pins: Pins | None) -> list[Piece]:
     beyond, before = cut_in_two(piece.solid, plane)
-    done = {"cut": {"normal_lps": list(plane.normal), "at_mm": plane.offset_mm}}
+    done: dict[str, Any] = {"cut": {"normal_lps": list(plane.normal), "at_mm": plane.offset_mm}}
     taken = list[Ball]()
     if pins is not None:
         beyond, before, feet = add_pins(beyond, before, plane, pins)
         taken = [Ball(f.foot_mm, pins.diameter_mm / 2 + pins.length_mm) for f in feet]
         done["pins"] = {**dataclasses.asdict(pins), "feet_lps_mm": [list(f.foot_mm) for f in feet]}
+    # "cut" and "pins" are those of the last cut, "cuts" all with their own.
+    this = {**done["cut"], "pins": done.get("pins")}
+    done["cuts"] = [*piece.done.get("cuts", ()), this]
     inward = triple(-np.asarray(plane.normal))
     return [
         Piece(

@@ -27,7 +27,8 @@ Matrix = npt.NDArray[np.float64]
 # to a tenth of what any printer resolves.
 _TIDY_MM = (1e-5, 1e-4, 1e-3, 3e-3, 0.01)
 
-_ROUNDS = 6
+_REACH_MM = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2, 5e-2)
+"""Edges up to so long are collapsed in turn, only beside faces that cross."""
 
 
 def solid_of(mesh: Mesh) -> Manifold:
@@ -61,14 +62,14 @@ def mesh_of(solid: Manifold, label: Label, *, space: Space = Space.PRINT) -> Mes
         raise QualityGateError(f"nothing is left of {label.name}")
     for tidy_mm in _TIDY_MM:
         tidy = solid.simplify(tidy_mm)
-        for attempt in range(_ROUNDS):
+        for reach_mm in _REACH_MM:
             if tidy.is_empty():
                 break
             mesh = _rounded(tidy, label, space)
-            crossing = _crossing(mesh)
+            crossing = crossing_faces(mesh.vertices_mm, mesh.faces)
             if judge(mesh).valid and not len(crossing):
                 return mesh
-            faces = without_slivers(mesh.vertices_mm, mesh.faces, crossing, attempt)
+            faces = without_slivers(mesh.vertices_mm, mesh.faces, crossing, reach_mm)
             # Taken in again as rounded, faces that have lost their area are collapsed.
             tidy = _taken_in(dataclasses.replace(mesh, faces=faces)).simplify(tidy_mm)
     raise QualityGateError(
@@ -77,10 +78,24 @@ def mesh_of(solid: Manifold, label: Label, *, space: Space = Space.PRINT) -> Mes
     )
 
 
-def _crossing(mesh: Mesh) -> npt.NDArray[np.int64]:
-    """Pairs of faces that go through each other, among those with an area."""
-    real = np.flatnonzero((doubled_area_vectors(mesh.vertices_mm, mesh.faces) != 0).any(axis=0))
-    return real[self_intersections(mesh.vertices_mm, mesh.faces[real])]
+def crossing_faces(
+    vertices_mm: npt.NDArray[np.float32],
+    faces: npt.NDArray[np.int32],
+    *,
+    among: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.int64]:
+    """(k, 2) pairs of faces that go through each other, among those with an area.
+
+    Parameters
+    ----------
+    vertices_mm : ndarray of float32, shape (n, 3)
+    faces : ndarray of int32, shape (m, 3)
+    among : ndarray of bool, shape (m,), or None
+        Look only for pairs of which one at least is marked.
+    """
+    real = np.flatnonzero((doubled_area_vectors(vertices_mm, faces) != 0).any(axis=0))
+    asked = None if among is None else among[real]
+    return real[self_intersections(vertices_mm, faces[real], among=asked)]
 
 
 def _taken_in(mesh: Mesh) -> Manifold:

@@ -48,6 +48,17 @@ def turned_up(direction: str, solid: Manifold, *, overhang_deg: float | None) ->
         shapes = {name: rotation_up(DIRECTIONS[name]) for name in DIRECTIONS}
         area = {n: _hanging(placed(solid, m), overhang_deg) for n, m in shapes.items()}
         return shapes[min(area, key=lambda n: area[n])]
+    return rotation_of(direction)
+
+
+def rotation_of(direction: str) -> Matrix:
+    """The rotation that takes a direction of the patient, by its name, to +z.
+
+    Raises
+    ------
+    UsageError
+        If the direction is none.
+    """
     if direction not in DIRECTIONS:
         known = ", ".join((AUTO, *DIRECTIONS))
         raise UsageError(f"no direction is called {direction!r}; known are: {known}")

@@ -8,12 +8,9 @@ import numpy.typing as npt
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int32]
 
-_REACH_MM = (1e-5, 1e-4, 1e-3, 1e-2, 5e-2)
-"""Edges up to so long are collapsed in turn, only beside faces that cross."""
-
 
 def without_slivers(
-    vertices: Vertices, faces: Faces, crossing: npt.NDArray[np.int64], attempt: int
+    vertices: Vertices, faces: Faces, crossing: npt.NDArray[np.int64], reach_mm: float
 ) -> Faces:
     """The faces with the short edges collapsed at faces that cross.
 
@@ -27,27 +24,34 @@ def without_slivers(
     faces : ndarray of int32, shape (m, 3)
     crossing : ndarray of int, shape (k, 2)
         Pairs of faces that go through each other.
-    attempt : int
-        From 0: the longer, the longer edges may be.
+    reach_mm : float
+        Longer edges stay. Of two ends the vertex with the lower number does.
 
     Returns
     -------
     ndarray of int32
         Faces of the same vertices, some of which are no longer used.
     """
-    reach = _REACH_MM[min(attempt, len(_REACH_MM) - 1)]
-    touched = np.unique(faces[np.unique(crossing)])
-    near = np.isin(faces, touched).any(axis=1)
+    near = _around(faces, faces[np.unique(crossing)], len(vertices))
     sides = np.sort(
         np.concatenate([faces[near][:, pair] for pair in ([0, 1], [1, 2], [2, 0])]), axis=1
     )
     sides = np.unique(sides, axis=0)
     length = np.linalg.norm(vertices[sides[:, 0]].astype(float) - vertices[sides[:, 1]], axis=1)
     order = np.argsort(length, kind="stable")
-    faces = faces.copy()
-    for kept, gone in sides[order[length[order] <= reach]].tolist():
-        faces = _collapsed(faces, kept, gone)
-    return faces
+    # All faces of all these edges' ends; the others stay as they are.
+    local = _around(faces, faces[near], len(vertices))
+    some = faces[local]
+    for kept, gone in sides[order[length[order] <= reach_mm]].tolist():
+        some = _collapsed(some, kept, gone)
+    return np.concatenate([faces[~local], some])
+
+
+def _around(faces: Faces, some: Faces, size: int) -> npt.NDArray[np.bool_]:
+    """Which faces have a vertex in common with some of them."""
+    touched = np.zeros(size, np.bool_)
+    touched[some] = True
+    return np.asarray(touched[faces].any(axis=1))
 
 
 def _collapsed(faces: Faces, kept: int, gone: int) -> Faces:

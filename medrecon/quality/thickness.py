@@ -152,7 +152,8 @@ def _first_met(
 def thin_spots(found: Thickness, limit_mm: float, *, most: int = 20) -> tuple[ThinSpot, ...]:
     """Where a wall is thinner than a limit, the largest spots first; edges are none.
 
-    Points belong to one spot if they are neighbours at about twice the points' spacing.
+    Points belong to one spot if they are neighbours at about twice the spacing of points
+    that stand for as much surface as either of them does.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -162,9 +163,11 @@ def thin_spots(found: Thickness, limit_mm: float, *, most: int = 20) -> tuple[Th
     if not len(thin):
         return ()
     points = found.points_mm[thin]
-    near = 2.2 * float(np.sqrt(np.median(found.area_mm2)))
-    pairs = KDTree(points).query_pairs(near, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(thin),) * 2)
+    # Each its own: beside many small faces a median says nothing of what large ones need.
+    near = KDTree(points).query_ball_point(points, 2.2 * np.sqrt(found.area_mm2[thin]))
+    start = np.repeat(np.arange(len(thin)), [len(row) for row in near])
+    end = np.concatenate([np.asarray(row, np.int64) for row in near])
+    links = coo_array((np.ones(len(end)), (start, end)), shape=(len(thin),) * 2)
     count, group = connected_components(links.tocsr(), directed=False)
     area = np.bincount(group, found.area_mm2[thin], minlength=count)
     spots = []

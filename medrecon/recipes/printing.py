@@ -47,6 +47,9 @@ Matrix = npt.NDArray[np.float64]
 
 PRINT_FOLDER = "print"
 
+_POINTS = "xyz"
+"""The format that holds no triangles: nothing to print or to judge by itself."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedPart:
@@ -89,9 +92,8 @@ def prepare_prints(
 ) -> Prepared:
     """Make copies for a printer, write them to a folder, read them back and judge them.
 
-    In this order: parts are joined, parted, walled; cut; turned onto the bed; hollowed, so
-    that the wall is kept around sockets; engraved, the hollow drawn back under the letters;
-    drained; scaled.
+    In this order: parts are joined, walled, parted; cut; turned onto the bed; engraved;
+    hollowed, so that the wall is kept around sockets and under the letters; drained; scaled.
 
     Parameters
     ----------
@@ -109,8 +111,8 @@ def prepare_prints(
     Raises
     ------
     UsageError
-        If something asked for cannot be done to a part, or does nothing by itself; or if
-        two parts would go to one file.
+        If something asked for cannot be done to a part, or does nothing by itself; if two
+        parts would go to one file; if there is no mesh, or one is a copy already.
     DamagedInputError
         If a mesh bounds no solid.
     GeometryError
@@ -120,15 +122,15 @@ def prepare_prints(
     """
     chosen = process(options.process)
     check_steps(options)
-    for name in options.formats:
-        mesh_format(name)
+    _check_input(meshes, options)
     if not overwrite and output.is_dir() and any(output.iterdir()):
         raise OutputExistsError(
             "the folder for the copies is not empty; choose a new one, or pass --force"
         )
     warnings: list[str] = []
     pieces = cut_pieces(parts_of(meshes, options), options)
-    letters = side_letters(meshes, options, patient or Patient())
+    origins = frozenset[str]().union(*(piece.origins for piece in pieces))
+    letters = side_letters(meshes, options, patient or Patient(), origins=origins)
     made: list[tuple[Mesh, Piece]] = []
     for piece in pieces:
         finish(piece, options, chosen, letters, warnings)
@@ -172,13 +174,28 @@ def body_middle_x_mm(meshes: Sequence[Mesh]) -> float | None:
     return float(np.mean(middles)) if middles else None
 
 
+def _check_input(meshes: Sequence[Mesh], options: PrintOptions) -> None:
+    """Refuse what no copy can be made of, or be called one."""
+    if not meshes:
+        raise UsageError("there is no mesh to make copies of")
+    for mesh in meshes:
+        if mesh.space is Space.PRINT:
+            raise UsageError(
+                f"{mesh.label.name} is a copy for a printer already, moved and perhaps scaled; "
+                "give the mesh in the patient's frame"
+            )
+    if all(mesh_format(name).suffix == _POINTS for name in options.formats):
+        raise UsageError("xyz holds points, which no printer prints; choose stl or 3mf, too")
+
+
 def _require_own_files(meshes: Sequence[Mesh]) -> None:
     """Refuse parts whose names differ only in what a file name cannot hold."""
     taken: set[str] = set()
     for mesh in meshes:
-        if (stem := file_stem(mesh)) in taken:
+        # Some file systems take capitals and small letters for the same.
+        if (stem := file_stem(mesh)).casefold() in taken:
             raise UsageError(f"two parts would be written to {stem}; make one of them at a time")
-        taken.add(stem)
+        taken.add(stem.casefold())
 
 
 def _written(
@@ -189,6 +206,7 @@ def _written(
 ) -> Iterator[PreparedPart]:
     """Every copy in its formats, read back, judged, its sidecar written last."""
     kinds = [mesh_format(name) for name in options.formats]
+    judged_as = next(n for n, kind in enumerate(kinds) if kind.suffix != _POINTS)
     check = CheckOptions(options.process, options.bed_mm)
     with as_output_error():
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +214,7 @@ def _written(
         paths = [folder / f"{file_stem(mesh)}.{kind.suffix}" for kind in kinds]
         for path in paths:
             save_meshes([mesh], path)
-        (judged,) = check_files(paths[:1], check)
+        (judged,) = check_files([paths[judged_as]], check)
         against = tuple(f"{n}: {concerns[n]}" for n in sorted(piece.origins) if n in concerns)
         judged = dataclasses.replace(judged, reasons=(*judged.reasons, *against))
         sidecar = _sidecar(mesh, piece, options, judged)

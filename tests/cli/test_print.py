@@ -61,7 +61,13 @@ def test_every_step_changes_what_is_asked_for():
         "boolean=both:a+b", "only=a,b", "bed=100,100,100",
     )  # fmt: skip
     # Some steps belong to another one, and are refused without it.
-    needs = {"drain": ["hollow=2"], "pins": ["cut=z"], "open-at": ["vessel=aorta:1.5"]}
+    needs = {
+        "drain": ["hollow=2"],
+        "pins": ["cut=z"],
+        "open-at": ["vessel=aorta:1.5"],
+        "letters": ["engrave=A"],
+        "face": ["engrave=A"],
+    }
     for step in steps:
         before = needs.get(step.partition("=")[0], [])
         without = print_options("sla", before, ("stl",))

@@ -13,7 +13,7 @@ from medrecon.core.labels import SnomedCode
 from medrecon.core.nearest import distance_to_surface
 from medrecon.errors import DamagedInputError, GeometryError, UsageError
 from medrecon.printing.cut import Pins, Plane, add_pins, cut_in_two
-from medrecon.printing.engrave import Inscription, engrave, sunk_under
+from medrecon.printing.engrave import Inscription, engrave, recessed
 from medrecon.printing.fit import Boolean, combined, margin_shell, with_gap
 from medrecon.printing.glyphs import drawn_lines, pen_mm, strokes
 from medrecon.printing.hollow import DrainPlan, drain_holes, hollows_of
@@ -92,11 +92,11 @@ def test_letters_are_cut_to_their_depth_and_read_from_outside():
     assert left.volume() > 0.5 * removed.volume()
     low = points_of(removed).min(axis=0)
     assert low[1] == pytest.approx(-15.0, abs=1e-6)
-    # A hollow behind it is drawn back by the depth under the whole label.
-    inner = solid_of(block((56, 26, 26)))
-    sunk = sunk_under(inner, found)
+    # What hollows are made from is sunk by the depth under the whole label.
+    sunk = recessed(solid, found)
     lost = (found.width_mm + 3) * (found.tall_mm + 3) * 0.8
-    assert inner.volume() - sunk.volume() == pytest.approx(lost, rel=1e-6)
+    assert solid.volume() - sunk.volume() == pytest.approx(lost, rel=1e-6)
+    assert (sunk - engraved).volume() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_scale_bar_is_as_long_as_it_says():

@@ -78,3 +78,14 @@ def test_an_open_sheet_has_no_thickness():
     found = wall_thickness(sheet)
     assert found.least_mm is None
     assert found.percentile_mm(50) is None
+
+
+def test_a_thin_sheet_is_one_spot_beside_any_number_of_small_faces():
+    # A sheet of 0.3 mm in 12 faces, and a bead of 2 mm in 81,920: the median point stands
+    # for 0.002 mm², a point on the sheet for 0.1 mm².
+    sheet = trimesh.creation.box((40, 40, 0.3))
+    bead = trimesh.creation.icosphere(6, 2.0)
+    bead.apply_translation((0, 0, 30))
+    found = wall_thickness(mesh_of(sheet, bead))
+    (spot,) = thin_spots(found, 0.5)
+    assert spot.area_mm2 == pytest.approx(3200, rel=0.02)
