@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
 import traceback
@@ -109,14 +110,22 @@ def run() -> NoReturn:
         _fail("interrupted; nothing was left half-written [interrupted]", INTERRUPTED, verbose)
     except MemoryError:
         _fail("out of memory; try a coarser --spacing [memory]", OUT_OF_MEMORY, verbose)
-    except BrokenPipeError:
-        # The reader of standard output went away (| head): nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         kind = type(error).__name__
         line = f"a bug in medrecon ({kind}); run again with -v and report it [internal]"
         _fail(line, BUG, verbose)
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output went away (| head): nobody is left to tell."""
+    if not hasattr(select, "poll"):
+        return True
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def _explain(error: Any, verbose: bool) -> NoReturn:

@@ -66,6 +66,8 @@ def view(
     file = view_file or Path("medrecon-view.json")
     restore = view_file is not None and view_file.is_file()
     if offscreen is not None:
+        if view_file is not None and not restore:
+            raise UsageError("--view: no such file, and with --offscreen none is written")
         viewer.draw(content, offscreen, view_file=file, restore=restore, keys=pressed, size=pixels)
         Terminal(quiet=quiet).say(f"written to {offscreen}")
         return

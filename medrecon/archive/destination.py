@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from medrecon.errors import UsageError
 
@@ -134,10 +134,15 @@ def archive_at(
     UsageError
         If it is none of these, holds a password, would send one in clear, or goes in
         clear although certificates were named; or if a key was named alone, or a caller's
-        title for an archive on the web.
+        title for an archive on the web; or if a token holds what no header can.
     """
-    parts = urlsplit(address)
+    parts = _split(address)
     secrets, trusted = credentials or Credentials(), trust or Trust()
+    if not (secrets.token.isascii() and secrets.token.isprintable()):
+        raise UsageError(
+            "the token holds a line's end or another sign that no header can; "
+            "set MEDRECON_ARCHIVE_TOKEN without it"
+        )
     if parts.scheme in WITH_TLS and trusted != Trust():
         raise UsageError(
             f"certificates were named, and {parts.scheme}:// goes in clear; "
@@ -146,13 +151,15 @@ def archive_at(
     if trusted.key is not None and trusted.certificate is None:
         raise UsageError("a private key was named without its certificate; name both, or neither")
     if parts.scheme in DIMSE_SCHEMES:
-        return _peer(address, "MEDRECON" if caller is None else caller, trusted)
+        return _peer(parts, "MEDRECON" if caller is None else caller, trusted)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
             "no archive's address: https://host/dicom-web or dicom://TITLE@host:port is expected"
         )
     if caller is not None:
         raise UsageError("a calling AE title is for dicom:// and dicoms:// addresses")
+    if parts.fragment:
+        raise UsageError("an archive's address ends before the #; leave it out")
     if parts.username or parts.password or parts.query:
         raise UsageError(
             "credentials do not belong in an address; set MEDRECON_ARCHIVE_USER and "
@@ -163,13 +170,23 @@ def archive_at(
     return WebArchive(address.rstrip("/"), secrets, trusted)
 
 
-def _peer(address: str, caller: str, trust: Trust) -> Peer:
-    parts = urlsplit(address)
-    title = parts.username or ""
+def _split(address: str) -> SplitResult:
+    """The parts of an address whose port is one."""
     try:
-        port = parts.port or DIMSE_PORT
+        parts = urlsplit(address)
     except ValueError:
-        raise UsageError("no port: a number from 1 to 65535 is expected") from None
+        raise UsageError("no archive's address: its host cannot be read") from None
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise UsageError("no port: a number from 1 to 65535 is expected")
+    return parts
+
+
+def _peer(parts: SplitResult, caller: str, trust: Trust) -> Peer:
+    title = parts.username or ""
     for name in (title, caller):
         if not 0 < len(name) <= LONGEST_TITLE or not name.isascii():
             raise UsageError(
@@ -177,6 +194,7 @@ def _peer(address: str, caller: str, trust: Trust) -> Peer:
             )
     if not parts.hostname or parts.password:
         raise UsageError("no DICOM address: dicom://TITLE@host:port is expected")
+    port = parts.port or DIMSE_PORT
     return Peer(parts.hostname, port, title, caller, DIMSE_SCHEMES[parts.scheme], trust)
 
 

@@ -36,6 +36,8 @@ Kind = type[RemoteInputError] | type[RemoteOutputError]
 
 STUDY, SERIES = "0020000D", "0020000E"
 MODALITY, INSTANCES = "00080060", "00201209"
+ACCESSION = "00080050"
+ACCEPTED = 202
 FAILED, FAILURE_REASON = "00081198", "00081197"
 
 
@@ -113,13 +115,20 @@ class DicomWeb:
         fields = [("includefield", tag) for tag in (MODALITY, INSTANCES)]
         matching = [("SeriesInstanceUID", series)] if series else []
         rows = self._json(f"/studies/{quote(study)}/series?{urlencode([*matching, *fields])}")
+        # There are archives that do not look at what they are asked to match.
         found = [_remote_series(row, study) for row in rows]
+        found = [s for s in found if s.series and s.series == (series or s.series)]
         return tuple(sorted(found, key=lambda s: s.series))
 
-    def find_studies(self, matching: Mapping[str, str]) -> tuple[str, ...]:
-        """UIDs of the studies whose attributes match, for example AccessionNumber."""
-        rows = self._json("/studies?" + urlencode(dict(matching)))
-        return tuple(sorted({_value(row, STUDY) for row in rows} - {""}))
+    def find_studies(self, accession: str) -> tuple[str, ...]:
+        """UIDs of the studies of an Accession Number, none of any other.
+
+        `*` and `?` are wild cards to an archive (PS3.4 C.2.2.2.4): what it found by them has
+        another number.
+        """
+        rows = self._json("/studies?" + urlencode({"AccessionNumber": accession}))
+        same = [row for row in rows if _value(row, ACCESSION).strip() in ("", accession.strip())]
+        return tuple(sorted({_value(row, STUDY) for row in same} - {""}))
 
     def retrieve(self, study: str, series: str, target: Target, most_bytes: int) -> int:
         """Every instance of a series, each into a stream that `target` opens; how many.
@@ -127,7 +136,8 @@ class DicomWeb:
         Raises
         ------
         RemoteInputError
-            If the archive cannot be reached, has no such series or breaks off.
+            If the archive cannot be reached, has no such series, breaks off, or sends
+            an object without a byte in it.
         """
         path = f"/studies/{quote(study)}/series/{quote(series)}"
         with self._request(path, {"Accept": _DICOM}) as response:
@@ -137,10 +147,13 @@ class DicomWeb:
                 with target() as stream:
                     if not parts.copy_next(stream):
                         return count
+                    if not stream.tell():
+                        raise RemoteInputError("the archive sent an object without a byte in it")
                 count += 1
 
     def _json(self, path: str) -> list[Mapping[str, Any]]:
         with self._request(path, {"Accept": "application/dicom+json"}) as response:
+            _check_complete(response)
             raw = response.read(_MOST_JSON + 1)
         if len(raw) > _MOST_JSON:
             raise RemoteInputError("the archive's list is over the limit")
@@ -156,9 +169,14 @@ class DicomWeb:
     def _request(
         self, path: str, headers: dict[str, str], *, body: Body | None = None
     ) -> Iterator[HTTPResponse]:
-        request = urllib.request.Request(self._archive.url + path, headers=headers)
-        if body is not None:
-            request.method, request.data = "POST", body
+        # Data that are set later would take the Content-Length out again, and go in chunks,
+        # which not every archive takes.
+        request = urllib.request.Request(
+            self._archive.url + path,
+            data=body,
+            headers=headers,
+            method="GET" if body is None else "POST",
+        )
         for name, value in _authorization(self._archive).items():
             request.add_unredirected_header(name, value)
         kind: Kind = RemoteInputError if body is None else RemoteOutputError
@@ -197,19 +215,41 @@ def _authorization(archive: WebArchive) -> dict[str, str]:
 
 
 def _check_stored(response: HTTPResponse) -> None:
-    """202 Accepted says that some were not stored, and why (PS3.18 10.5.3)."""
-    raw = response.read(_MOST_JSON)
-    if response.status == 200:
-        return
+    """202 Accepted says that some were not stored, or with a remark (PS3.18 10.5.3).
+
+    There are archives that answer 200 and name failures all the same.
+    """
+    failures = _failures(response.read(_MOST_JSON))
+    if failures is None and response.status == ACCEPTED:
+        raise RemoteOutputError(
+            "the archive answered HTTP 202 and does not say what it stored; look there"
+        )
+    if failures:
+        raise RemoteOutputError(
+            f"the archive did not store {len(failures)} object(s): reason "
+            f"{', '.join(sorted(set(failures)))} (PS3.18 I.2)"
+        )
+
+
+def _failures(raw: bytes) -> list[str] | None:
+    """Why each object that failed did; None where the answer cannot be read."""
     try:
-        failed = json.loads(raw)[FAILED]["Value"]
-        reasons = sorted({str(f[FAILURE_REASON]["Value"][0]) for f in failed})
-    except (ValueError, KeyError, TypeError, IndexError):
-        return
-    raise RemoteOutputError(
-        f"the archive did not store {len(failed)} object(s): reason {', '.join(reasons)} "
-        "(PS3.18 I.2)"
-    )
+        said = json.loads(raw)
+        rows = said if isinstance(said, list) else [said]
+        failed = [item for row in rows for item in row.get(FAILED, {}).get("Value", ())]
+        return [_value(item, FAILURE_REASON) or "not stated" for item in failed]
+    except (ValueError, AttributeError, TypeError, IndexError, KeyError):
+        return None
+
+
+def _check_complete(response: HTTPResponse) -> None:
+    """Refuse a list that says it goes on (PS3.18 8.3.4.4): what is missing would stay behind."""
+    for warning in response.headers.get_all("Warning", []):
+        if warning.startswith("299") and "additional results" in warning:
+            raise RemoteInputError(
+                "the archive lists only a part of what it holds; name one series, or have its "
+                "keeper raise the limit"
+            )
 
 
 def _refused(error: urllib.error.HTTPError, kind: Kind) -> NoReturn:

@@ -16,6 +16,7 @@ from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.headers import read_header
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.sources import FileSource
+from medrecon.dicom.walker import MalformedError
 from medrecon.errors import (
     MedreconError,
     RemoteInputError,
@@ -208,6 +209,8 @@ def _kind(path: Path) -> tuple[str, str]:
         opened = read_header(FileSource(path, path.stat().st_size), Limits())
     except OSError as error:
         raise UnreadableInputError(f"a file cannot be read: {error.strerror}") from error
+    except MalformedError:
+        raise UnreadableInputError("a file to send is damaged DICOM; nothing was sent") from None
     if opened is None:
         raise UnreadableInputError("a file to send is not DICOM")
     a = Attributes(opened[1].elements)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from email.message import Message
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -109,7 +110,7 @@ class Parts:
         Raises
         ------
         RemoteInputError
-            If the body ends inside a part or is over the limit.
+            If the body ends inside a part, breaks off or is over the limit.
         """
         self._skip_to_delimiter(None)
         while len(self._buffer) < 2:
@@ -145,7 +146,13 @@ class Parts:
         del self._buffer[: found + 4]
 
     def _read(self) -> None:
-        chunk = self._stream.read(_CHUNK)
+        try:
+            chunk = self._stream.read(_CHUNK)
+        except (OSError, HTTPException) as error:
+            # Not the disk's fault, though whoever writes the parts may think so.
+            raise RemoteInputError(
+                f"the archive's answer broke off ({type(error).__name__}); try again"
+            ) from error
         if not chunk:
             raise RemoteInputError("the archive's answer ends in the middle; try again")
         self._left -= len(chunk)

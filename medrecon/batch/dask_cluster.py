@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -116,8 +117,24 @@ def order_of(job: Job, work: str, budget: Budget) -> dict[str, Any]:
 def run_one(order: Mapping[str, Any], preload: Sequence[str]) -> dict[str, Any]:
     """On a worker: one study through a nursery of its own; its answer.
 
-    The nursery's standard input is this worker's: if the worker is killed, it ends.
+    The nursery's standard input is this worker's: if the worker is killed, it ends. An
+    error would be logged there with the order, and so with the names of files.
     """
+    try:
+        line = _answer_of(order, preload)
+    except OSError:
+        line = b""
+    if not line:
+        line = json.dumps(
+            {"study": order["study"], "ending": "signal", "number": 9}
+            | {"outcome": None, "seconds": 0.0, "peak_memory_mb": 0.0}
+        ).encode()
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _answer_of(order: Mapping[str, Any], preload: Sequence[str]) -> bytes:
+    """What a nursery of its own says of an order; nothing if it was ended."""
     nursery = subprocess.Popen(
         [sys.executable, "-m", "medrecon.batch.nursery"],
         stdin=subprocess.PIPE,
@@ -132,18 +149,12 @@ def run_one(order: Mapping[str, Any], preload: Sequence[str]) -> dict[str, Any]:
         for content in ({"preload": list(preload)}, order):
             nursery.stdin.write(json.dumps(content).encode() + b"\n")
         nursery.stdin.flush()
-        line = nursery.stdout.readline()
+        return nursery.stdout.readline()
     finally:
-        nursery.stdin.close()
+        with suppress(BrokenPipeError):
+            nursery.stdin.close()
         nursery.stdout.close()
         nursery.wait()
-    if not line:
-        line = json.dumps(
-            {"study": order["study"], "ending": "signal", "number": 9}
-            | {"outcome": None, "seconds": 0.0, "peak_memory_mb": 0.0}
-        ).encode()
-    answer: dict[str, Any] = json.loads(line)
-    return answer
 
 
 def _connect(place: str, tls: Tls | None) -> Any:

@@ -1,6 +1,6 @@
 """The batch's memory: one line for each thing that happened, safe on the disk before the next.
 
-A line is appended with one write(2) and fsync'ed. After kill -9 or a power cut at worst
+A line is appended and fsync'ed. After kill -9 or a power cut at worst
 the last line is torn; it is left where it is and read over.
 """
 
@@ -78,7 +78,10 @@ class Journal:
     def _append(self, content: Mapping[str, Any]) -> None:
         line = json.dumps({"at": time.time(), **content}, ensure_ascii=False).encode() + b"\n"
         with as_output_error():
-            os.write(self._file, line)
+            # A disk that is nearly full takes a part of a line without a word.
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
             os.fsync(self._file)
 
 

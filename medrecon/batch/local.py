@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -39,8 +40,8 @@ class LocalPool:
     budget : Budget
     work : str
         `module:function` that a study's process calls.
-    lock : int, optional
-        Descriptor of the batch's lock, for the processes to hold as long as they live.
+    locks : sequence of int
+        Descriptors of the batch's locks, for the processes to hold as long as they live.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class LocalPool:
         budget: Budget,
         *,
         work: str = RECONSTRUCT,
-        lock: int | None = None,
+        locks: Sequence[int] = (),
     ) -> None:
         if not hasattr(os, "fork"):
             raise UsageError("a batch needs a POSIX system; on Windows use WSL")
         self.jobs = jobs
         self.budget = budget
         self.work = work
-        self._kept = () if lock is None else (lock,)
+        self._kept = tuple(locks)
         self._nursery: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -68,12 +69,7 @@ class LocalPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._nursery is not None:
-            for pipe in (self._nursery.stdin, self._nursery.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._nursery.wait()
-            self._nursery = None
+        self._end()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Begun | Outcome]:
         """Start the jobs in order, at most so many at a time; say what begins and ends."""
@@ -89,8 +85,6 @@ class LocalPool:
                 yield outcome
 
     def _order(self, job: Job) -> None:
-        if self._nursery is None:
-            self._nursery = self._start(job)
         order = {
             "study": job.study,
             "work": self.work,
@@ -98,9 +92,22 @@ class LocalPool:
             "timeout_s": self.budget.timeout_s,
             "memory_mb": self.budget.memory_mb,
         }
-        self._send(order)
+        # A nursery that has just been ended is told nothing more; `_answers` hears of its end.
+        with suppress(BrokenPipeError):
+            if self._nursery is None:
+                self._start(job)
+            self._send(order)
 
-    def _start(self, job: Job) -> subprocess.Popen[bytes]:
+    def _end(self) -> None:
+        if self._nursery is not None:
+            for pipe in (self._nursery.stdin, self._nursery.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+            self._nursery.wait()
+            self._nursery = None
+
+    def _start(self, job: Job) -> None:
         self._nursery = subprocess.Popen(
             [sys.executable, "-m", "medrecon.batch.nursery"],
             stdin=subprocess.PIPE,
@@ -112,7 +119,6 @@ class LocalPool:
             start_new_session=True,
         )
         self._send({"preload": list(modules_for(job.options))})
-        return self._nursery
 
     def _send(self, content: Mapping[str, Any]) -> None:
         assert self._nursery is not None
@@ -126,8 +132,7 @@ class LocalPool:
         line = self._nursery.stdout.readline()
         if line:
             return [outcome_of(json.loads(line), self.budget)]
-        self._nursery.wait()
-        self._nursery = None
+        self._end()
         lost = "the program that starts the studies' processes was ended"
         return [Outcome(study, State.FAILED, "crash", lost) for study in sorted(running)]
 

@@ -11,25 +11,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-from medrecon.privacy import approvals, containers, scenes
+from medrecon.privacy import approvals, containers, lengths, scenes
 from medrecon.privacy.finding import Finding, Kind
-from medrecon.privacy.page import Page
+from medrecon.privacy.page import Page, each_once
 from medrecon.privacy.vocabulary import (
     COLOUR,
     licence_texts,
+    script_numbers,
     script_words,
     strange,
     vocabulary,
-    words_of,
 )
 
 Seen = containers.Seen
@@ -39,6 +36,14 @@ Apart = Callable[[bytes], tuple[list[Seen], list[containers.Text]]]
 DICOM_MAGIC = b"DICM"
 NRRD_END = b"\n\n"
 PLY_END = b"end_header\n"
+# Fields of an NRRD that hold nothing but numbers.
+NRRD_NUMBERS = re.compile(
+    r"(?:dimension|sizes|space dimension|space directions|space origin|spacings): [-+\d.e(), ]+"
+)
+# Lines of OBJ, MTL and XYZ that are coordinates, corners and colours.
+DATA_LINE = re.compile(
+    r"^[ \t]*(?:v|vn|vt|f|l|p|s|Ka|Kd|Ke|Ks|Ni|Ns|Tr|d|illum)?[-+\d.eE/ \t]+\r?$", re.MULTILINE
+)
 # Integers of JSON that may be large: counts, and times in seconds since 1970.
 LARGEST_COUNT = 10**10
 
@@ -54,9 +59,9 @@ class _Allowed:
             yield place, Kind.STRANGE, value
 
     def code(self, text: str) -> Iterator[Seen]:
-        unknown = words_of(COLOUR.sub(" ", text)) - script_words()
-        for word in sorted(unknown):
-            yield "script or style", Kind.STRANGE, word
+        unknown = set(strange(COLOUR.sub(" ", text), script_words())) - script_numbers()
+        for value in sorted(unknown):
+            yield "script or style", Kind.STRANGE, value
 
 
 def audit_folder(folder: Path, *, more: frozenset[str] = frozenset()) -> list[Finding]:
@@ -75,19 +80,37 @@ def audit_folder(folder: Path, *, more: frozenset[str] = frozenset()) -> list[Fi
         In order of the files' names; empty if there is nothing to object to.
     """
     allowed = _Allowed(more)
+    paths, closed = _all_below(folder)
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
-        shown = _masked(path.relative_to(folder), allowed)
+    for path in sorted(paths | closed):
+        shown = masked(path.relative_to(folder), more=more)
         found += [
             Finding(shown, "name", kind, value)
             for part in path.relative_to(folder).parts
             for _, kind, value in allowed.text("name", part)
         ]
-        found += [Finding(shown, *seen) for seen in _audit_file(path, allowed)]
+        if path in closed:
+            found.append(Finding(shown, "folder", Kind.UNREAD))
+        elif path.is_symlink() or not path.is_dir():
+            found += [Finding(shown, *seen) for seen in _audit_file(path, allowed)]
     return found
 
 
-def _masked(name: Path, allowed: _Allowed) -> str:
+def _all_below(folder: Path) -> tuple[set[Path], set[Path]]:
+    """Files and empty folders, whose names may tell too; and folders that cannot be opened."""
+    paths, closed = set[Path](), set[Path]()
+    for place, folders, files in os.walk(folder, onerror=lambda e: closed.add(Path(e.filename))):
+        here = Path(place)
+        links = [name for name in folders if (here / name).is_symlink()]
+        paths |= {here / name for name in (*files, *links)}
+        if here != folder and not folders and not files:
+            paths.add(here)
+    return paths, closed
+
+
+def masked(name: Path, *, more: frozenset[str] = frozenset()) -> str:
+    """A relative path whose strange parts are not shown."""
+    allowed = _Allowed(more)
     parts = [p if not list(allowed.text("name", p)) else "‹name›" for p in name.parts]
     return "/".join(parts)
 
@@ -96,7 +119,11 @@ def _audit_file(path: Path, allowed: _Allowed) -> Iterator[Seen]:
     if path.is_symlink() or not path.is_file():
         yield "file", Kind.STRUCTURE, "a link or device"
         return
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError:
+        yield "file", Kind.UNREAD, ""
+        return
     if content[128:132] == DICOM_MAGIC:
         yield "file", Kind.IDENTITY, ""
         return
@@ -110,10 +137,7 @@ def _audit_file(path: Path, allowed: _Allowed) -> Iterator[Seen]:
         return
     try:
         yield from reader(content, allowed)
-    except (
-        ValueError, KeyError, IndexError, struct.error, zlib.error, zipfile.BadZipFile,
-        ElementTree.ParseError, AttributeError, TypeError, NotImplementedError,
-    ) as error:  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - whatever a reader stumbles over, medrecon did not write
         yield "file", Kind.STRUCTURE, f"cannot be taken apart: {type(error).__name__}"
 
 
@@ -125,13 +149,13 @@ def _reader(name: str) -> Reader | None:
 
 
 def _json(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
-    yield from _tree(json.loads(content), allowed, "")
+    yield from _tree(json.loads(content, object_pairs_hook=each_once), allowed, "")
 
 
 def _json_lines(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
     for line in content.splitlines():
         try:
-            tree = json.loads(line)
+            tree = json.loads(line, object_pairs_hook=each_once)
         except ValueError:
             yield from allowed.text("torn line", line.decode("utf-8", "replace"))
             continue
@@ -165,9 +189,8 @@ def _table(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
 
 
 def _numbers_and_text(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
-    """OBJ and XYZ: long numbers are coordinates, so only words are looked at."""
-    text = re.sub(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", " ", content.decode("utf-8"))
-    yield from allowed.text("text", text)
+    """OBJ and XYZ: in lines of data long numbers are coordinates, in remarks they are not."""
+    yield from allowed.text("text", DATA_LINE.sub("", content.decode("utf-8")))
 
 
 def _page(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
@@ -179,6 +202,8 @@ def _page(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
         if text.strip() not in licence_texts() and not signed:
             yield from allowed.text(place, text)
         before = text.strip()
+    for name in sorted(page.names):
+        yield from allowed.text("element or attribute", name)
     for code in page.code:
         yield from allowed.code(code)
     for tree in page.trees:
@@ -205,14 +230,19 @@ def _nifti_gz(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
 
 def _nrrd(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
     head, _, data = content.partition(NRRD_END)
-    for line in head.decode("utf-8").splitlines():
+    text = head.decode("utf-8")
+    for line in text.splitlines():
         key, mark, value = line.partition(":=")
         if mark and value.startswith("{"):
-            yield from _tree(json.loads(value), allowed, key)
-        elif not re.fullmatch(r"[\w ]+: [-+\d.e(), ]+", line):
+            yield from allowed.text("header", key)
+            yield from _tree(json.loads(value, object_pairs_hook=each_once), allowed, "header")
+        elif not NRRD_NUMBERS.fullmatch(line):
             yield from allowed.text("header", line)
     if data[:2] == b"\x1f\x8b":
-        yield from containers.gzip(data)[1]
+        data, seen = containers.gzip(data)
+        yield from seen
+    if len(data) not in lengths.nrrd_bytes(text):
+        yield "after the voxels", Kind.STRUCTURE, f"{len(data)} bytes"
 
 
 def _stl(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
@@ -232,16 +262,21 @@ def _in_words(taken_apart: Apart) -> Reader:
 
 
 def _glb(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
-    seen, tree = containers.glb(content)
+    seen, scene, numbers = containers.glb(content)
     yield from seen
+    tree = json.loads(scene, object_pairs_hook=each_once)
     yield from _tree(tree, allowed, "scene")
+    yield from scenes.numbers_of(tree, numbers)
 
 
 def _ply(content: bytes, allowed: _Allowed) -> Iterator[Seen]:
-    head, mark, _ = content.partition(PLY_END)
+    head, mark, data = content.partition(PLY_END)
     if not mark:
         yield "header", Kind.STRUCTURE, ""
-    for line in head.decode("ascii", "replace").splitlines():
+    lines = head.decode("ascii", "replace").splitlines()
+    if len(data) != lengths.ply_bytes(lines):
+        yield "after the triangles", Kind.STRUCTURE, f"{len(data)} bytes"
+    for line in lines:
         if not re.fullmatch(r"element \w+ \d+", line):
             yield from allowed.text("header", line)
 

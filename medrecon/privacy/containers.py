@@ -9,11 +9,11 @@ binary STL, Khronos glTF 2.0 section 4 (GLB).
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from medrecon.privacy.finding import Kind
@@ -23,9 +23,14 @@ Seen = tuple[str, Kind, str]
 Text = tuple[str, str]
 """Place and text that is to be looked at word by word."""
 
+XML_EVENTS: Final = ("start-ns", "comment", "pi", "end")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # Chunks without text that a picture may have: pixels, palette, resolution, colour space.
-PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"gAMA", b"sBIT"})
+# How long each is at most; pixels as long as they are.
+PNG_CHUNKS = {b"IHDR": 13, b"PLTE": 768, b"IDAT": 1 << 31, b"IEND": 0} | {
+    b"pHYs": 9, b"sRGB": 1, b"gAMA": 4, b"sBIT": 4,
+}  # fmt: skip
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Quantisation, frames, Huffman tables, restart interval, scan (ISO/IEC 10918-1, B.1.1.3).
 JPEG_SEGMENTS = frozenset({0xDB, 0xC0, 0xC1, 0xC2, 0xC4, 0xDD, 0xDA})
 STL_HEADERS = frozenset(
@@ -36,6 +41,8 @@ NIFTI_TEXTS = {"data_type": (4, 10), "db_name": (14, 18), "descrip": (148, 80)} 
     "aux_file": (228, 24),
     "intent_name": (328, 16),
 }
+# Offset and length of fields that nothing uses any more, or nothing of medrecon.
+NIFTI_UNUSED = ((32, 6), (56, 12), (140, 8))
 NIFTI_DATA = 352
 
 
@@ -48,7 +55,7 @@ def png(content: bytes) -> Iterator[Seen]:
     while at + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, at)
         name, body = content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
-        if name not in PNG_CHUNKS:
+        if length > PNG_CHUNKS.get(name, -1):
             yield f"chunk {name.decode('ascii', 'replace')}", Kind.STRUCTURE, repr(body)
         packed += body if name == b"IDAT" else b""
         at += 12 + length
@@ -57,9 +64,18 @@ def png(content: bytes) -> Iterator[Seen]:
     if at != len(content):
         yield "after the end", Kind.STRUCTURE, repr(content[at:])
     pixels = zlib.decompressobj()
-    pixels.decompress(packed)
-    if pixels.unused_data:
-        yield "after the pixels", Kind.STRUCTURE, repr(pixels.unused_data)
+    shown, size = pixels.decompress(packed), _png_bytes(content)
+    behind = shown[size:] + pixels.unused_data
+    if behind:
+        yield "after the pixels", Kind.STRUCTURE, repr(behind)
+
+
+def _png_bytes(content: bytes) -> int:
+    """Bytes of the filtered rows that the header promises (PNG 7.2, 11.2.1)."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
+    if interlaced:
+        raise ValueError("an interlaced picture")
+    return int(height * (1 + (width * PNG_CHANNELS[colour] * depth + 7) // 8))
 
 
 def gzip(content: bytes) -> tuple[bytes, list[Seen]]:
@@ -88,6 +104,9 @@ def nifti(content: bytes) -> Iterator[Seen]:
         text = content[start : start + length].strip(b"\0 ")
         if text:
             yield f"header: {name}", Kind.STRANGE, repr(text)
+    unused = b"".join(content[start : start + length] for start, length in NIFTI_UNUSED)
+    if any(unused):
+        yield "header: fields that nothing uses", Kind.STRUCTURE, repr(unused)
     if any(content[348:352]):
         yield "extension", Kind.STRUCTURE, repr(content[348:480])
     order = "<" if struct.unpack_from("<i", content, 0)[0] == 348 else ">"
@@ -121,20 +140,53 @@ def threemf(content: bytes) -> tuple[list[Seen], list[Text]]:
             seen.append(("zip comment", Kind.STRUCTURE, repr(package.comment)))
         for entry in package.infolist():
             texts.append(("part's name", entry.filename))
-            if entry.comment or entry.date_time != (1980, 1, 1, 0, 0, 0):
-                seen.append(("zip entry", Kind.STRUCTURE, repr(entry.comment)))
+            if entry.comment or entry.extra or entry.date_time != (1980, 1, 1, 0, 0, 0):
+                seen.append(("zip entry", Kind.STRUCTURE, repr(entry.comment + entry.extra)))
             texts += xml(package.read(entry))
-        if min((e.header_offset for e in package.infolist()), default=0) != 0:
-            seen.append(("before the package", Kind.STRUCTURE, ""))
+        seen += between_parts(package, content)
     return seen, texts
 
 
+def between_parts(package: zipfile.ZipFile, content: bytes) -> list[Seen]:
+    """Bytes of a zip that belong to no part of it: a directory lists what it likes."""
+    seen: list[Seen] = []
+    at = 0
+    for entry in sorted(package.infolist(), key=lambda e: e.header_offset):
+        if entry.header_offset != at:
+            seen.append(("between the parts", Kind.STRUCTURE, repr(content[at:][:64])))
+        name, extra = struct.unpack_from("<HH", content, entry.header_offset + 26)
+        start = entry.header_offset + 30
+        if content[start : start + name] != entry.filename.encode():
+            seen.append(("part's other name", Kind.STRUCTURE, repr(content[start : start + name])))
+        more = content[start + name : start + name + extra]
+        if more.strip(b"\0") != entry.extra.strip(b"\0"):
+            seen.append(("part's other fields", Kind.STRUCTURE, repr(more)))
+        at = start + name + extra + entry.compress_size
+    if at != package.start_dir:
+        seen.append(("behind the parts", Kind.STRUCTURE, repr(content[at : package.start_dir])))
+    return seen
+
+
 def xml(content: bytes) -> list[Text]:
-    """Texts of an XML document: elements' names, attributes that are no numbers, contents."""
-    if b"<!--" in content or b"<!DOCTYPE" in content:
-        return [("XML comment or document type", content.decode("utf-8", "replace"))]
+    """Texts of an XML document: elements' names, attributes that are no numbers, contents.
+
+    Raises
+    ------
+    ValueError
+        If it has a document type, or is no UTF-8.
+    """
+    content.decode()
+    if b"<!DOCTYPE" in content or b"\0" in content:
+        raise ValueError("a document type, or another encoding")
     found = set[Text]()
-    for _, element in ElementTree.iterparse(io.BytesIO(content)):
+    for event, item in ElementTree.iterparse(io.BytesIO(content), XML_EVENTS):
+        if event == "start-ns":
+            found.add(("namespace", ": ".join(item)))
+            continue
+        element: Any = item
+        if event in ("comment", "pi"):
+            found.add((event, element.text or ""))
+            continue
         name = element.tag.rpartition("}")[2]
         found.add(("element", name))
         for key, value in element.attrib.items():
@@ -149,17 +201,17 @@ def xml(content: bytes) -> list[Text]:
     return sorted(found)
 
 
-def glb(content: bytes) -> tuple[list[Seen], object]:
-    """A binary glTF: one chunk of JSON, one of numbers; the JSON."""
+def glb(content: bytes) -> tuple[list[Seen], bytes, bytes]:
+    """A binary glTF: one chunk of JSON, one of numbers; both."""
     length = struct.unpack_from("<I", content, 12)[0]
-    tree = json.loads(content[20 : 20 + length])
     seen: list[Seen] = []
-    at = 20 + length
+    at = end = 20 + length
     if at < len(content):
-        at += 8 + struct.unpack_from("<I", content, at)[0]
-    if at != len(content):
-        seen.append(("after the last chunk", Kind.STRUCTURE, repr(content[at:][:64])))
-    return seen, tree
+        at += 8
+        end = at + struct.unpack_from("<I", content, at - 8)[0]
+    if end != len(content):
+        seen.append(("after the last chunk", Kind.STRUCTURE, repr(content[end:][:64])))
+    return seen, content[20 : 20 + length], content[at:end]
 
 
 def packed(content: bytes) -> Iterator[Seen]:

@@ -46,6 +46,8 @@ DEPTH_MM = 88.0
 CHIN_MM = 262.0
 # Where a head is measured: sections through brain and vault.
 VAULT_MM = (35.0, 75.0)
+# A vault that misses no more at the top has lost some 5 mm of height.
+LARGEST_CUT_MM2 = 2500.0
 NO_HEAD = "--deface finds no head that it could take the face from"
 
 
@@ -84,12 +86,11 @@ def find_face(volume: Volume) -> FacePlane:
         high the brow is.
     """
     body = body_of(volume)
-    sections = body.mask.sum(axis=(0, 1))
-    (filled,) = np.nonzero(sections)
+    (filled,) = np.nonzero(body.mask.any(axis=(0, 1)))
     if not len(filled):
         raise DamagedInputError(f"{NO_HEAD}: nothing but air")
     top = int(filled.max())
-    if top >= body.mask.shape[2] - 1 and sections[top] * STEP_MM**2 > 2500:
+    if body.cut_above_mm2(top - int(BROW_MM / STEP_MM)) > LARGEST_CUT_MM2:
         raise DamagedInputError(
             f"{NO_HEAD}: the image ends below the vertex, and the brow's height is measured from it"
         )

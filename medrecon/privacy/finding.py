@@ -13,6 +13,7 @@ class Kind(Enum):
     IDENTITY = "an object that carries the patient's identity by design"
     UNKNOWN = "a kind of file that is not audited"
     STRUCTURE = "more than the format needs"
+    UNREAD = "cannot be opened, so nobody knows what it holds"
     FACE = "the surface of a head, by which a person can be recognised"
 
 

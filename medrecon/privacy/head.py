@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from medrecon.core import HuStatus, Modality, Volume
+from medrecon.core import Geometry, HuStatus, Modality, Volume
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -20,10 +21,13 @@ Floats = npt.NDArray[np.float64]
 STEP_MM = 4.0
 # Terms of PS3.16 Annex L under which part of a face is in the image.
 _HEAD_PARTS_TEXT = """
-BRAIN CHEEK EAR EYE EYELID FACE HEAD HEADNECK IAC JAW MAXILLA MOUTH NECK NOSE ORBIT PAROTID SCALP
-SINUS SKULL TMJ TONGUE WHOLEBODY ZYGOMA
+BRAIN CEREBELLUM CHEEK CORNEA EAR EYE EYELID FACE HEAD HEADNECK IAC JAW MAXILLA MOUTH NECK NECKCHEST
+NECKCHESTABDOMEN NECKCHESTABDPELV NOSE ORBIT PAROTID PHARYNX SCALP SINUS SKULL SUBMANDIBULAR TMJ
+TONGUE WHOLEBODY ZYGOMA
 """
 HEAD_PARTS = frozenset(_HEAD_PARTS_TEXT.split())
+# Parts whose images show mouth and nose in one patient, and in the next they do not.
+NEAR_THE_HEAD = frozenset({"CAROTID", "CSPINE", "CTSPINE", "LARYNX"})
 SKIN_HU, SKULL_HU = -500.0, 250.0
 # Adults' heads have sections of 150 to 300 cm², infants' from 70.
 HEAD_SECTION_MM2 = (6000.0, 42000.0)
@@ -64,13 +68,23 @@ class Body:
     mask : ndarray of bool, shape (x, y, z)
     bone : ndarray of bool or None
         Only where HU are verified.
+    measured : ndarray of bool, shape (x, y, z)
+        Where the image says something: false outside it, and in what was padded.
     origin_mm : ndarray of float64, shape (3,)
         LPS position of the first voxel's centre.
     """
 
     mask: Mask
     bone: Mask | None
+    measured: Mask
     origin_mm: Floats
+
+    def cut_above_mm2(self, lowest: int) -> float:
+        """Area, seen from above, where the image ends over the patient, from a slice upwards."""
+        goes_on = np.zeros(self.mask.shape, bool)
+        goes_on[:, :, :-1] = (self.mask | self.measured)[:, :, 1:]
+        ends = (self.mask & ~goes_on)[:, :, max(lowest, 0) :]
+        return float(np.count_nonzero(ends.any(axis=2)) * STEP_MM**2)
 
 
 def is_identifiable(volume: Volume) -> Identifiable:
@@ -86,6 +100,10 @@ def is_identifiable(volume: Volume) -> Identifiable:
         if skull_slices(body_of(volume)).any():
             return Identifiable(Shown.YES, "a skull is in the image")
         return Identifiable(Shown.NO, "no skull is in the image")
+    if part in NEAR_THE_HEAD:
+        return Identifiable(
+            Shown.UNKNOWN, f"the body part is {part.lower()}; a face may be beside it"
+        )
     if part:
         return Identifiable(Shown.NO, f"the body part is {part.lower()}")
     return Identifiable(Shown.UNKNOWN, "the body part is not stated")
@@ -99,22 +117,15 @@ def body_of(volume: Volume) -> Body:
     )
     low, high = corners.min(axis=0), corners.max(axis=0)
     shape = tuple(int(n) for n in np.ceil((high - low) / STEP_MM) + 1)
-    to_index = np.linalg.inv(geometry.affine_lps)
     verified = volume.acquisition.hu is HuStatus.VERIFIED
-    coarse = ndimage.affine_transform(
-        volume.array,
-        to_index[:3, :3] * STEP_MM,
-        to_index[:3, :3] @ low + to_index[:3, 3],
-        output_shape=shape,
-        order=0,
-        mode="constant",
-        cval=-1024 if volume.acquisition.modality is Modality.CT else 0,
-    )
+    air = -1024 if volume.acquisition.modality is Modality.CT else 0
+    coarse = _on_steps(volume.array, geometry, low, shape, outside=air)
     level = SKIN_HU if verified else _level_of_tissue(coarse)
     mask = _largest(coarse > level)
     for k in range(shape[2]):
         mask[:, :, k] = ndimage.binary_fill_holes(mask[:, :, k])
-    return Body(mask, coarse > SKULL_HU if verified else None, low)
+    bone = coarse > SKULL_HU if verified else None
+    return Body(mask, bone, _measured(volume, low, shape), low)
 
 
 def skull_slices(body: Body) -> Mask:
@@ -134,6 +145,34 @@ def skull_slices(body: Body) -> Mask:
         if np.count_nonzero(labels == n) * STEP_MM < LEAST_HEIGHT_MM:
             found[labels == n] = False
     return found
+
+
+def _on_steps(
+    array: npt.NDArray[Any], grid: Geometry, low: Floats, shape: tuple[int, ...], *, outside: int
+) -> npt.NDArray[Any]:
+    """The nearest voxel of each step of 4 mm from `low`; a value for those outside."""
+    to_index = np.linalg.inv(grid.affine_lps)
+    start = to_index[:3, :3] @ low + to_index[:3, 3]
+    found: npt.NDArray[Any] = ndimage.affine_transform(
+        array, to_index[:3, :3] * STEP_MM, start, output_shape=shape,
+        order=0, mode="constant", cval=outside,
+    )  # fmt: skip
+    return found
+
+
+def _measured(volume: Volume, low: Floats, shape: tuple[int, ...]) -> Mask:
+    """Which steps lie in the image, and not in what was padded."""
+    grid = volume.geometry
+    steps = np.indices(shape).reshape(3, -1).T
+    index = grid.index_from_mm(low + steps * STEP_MM).reshape(*shape, 3)
+    # A hair within: rounding must not take a step beyond the last slice for one of it.
+    within = (index > 1e-6) & (index < np.array(grid.shape) - 1 - 1e-6)
+    inside: Mask = np.asarray(np.all(within, axis=3))
+    if volume.unmeasured is None:
+        return inside
+    padded = _on_steps(volume.unmeasured.view(np.uint8), grid, low, shape, outside=1)
+    measured: Mask = inside & np.asarray(padded == 0)
+    return measured
 
 
 def _level_of_tissue(coarse: npt.NDArray[np.generic]) -> float:

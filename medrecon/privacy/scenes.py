@@ -26,6 +26,10 @@ from medrecon.privacy.finding import Kind
 VTP_END = b"\n</AppendedData>\n</VTKFile>\n"
 VTP_DATA = b'<AppendedData encoding="raw">\n_'
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+# Of a USD scene what is said in words: texts in quotes, and remarks.
+USD_WORDS = re.compile(r'"[^"]*"|\'[^\']*\'|#.*')
+# VTK's attributes that count something.
+VTK_NUMBERS = re.compile(r"(NumberOf\w+|offset|RangeM\w\w|version) [-+\d.e]+")
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 # glTF's component types and how many make an element.
 COMPONENTS = {5126: "<f4", 5123: "<u2", 5125: "<u4"}
@@ -40,7 +44,7 @@ def vtp(content: bytes) -> tuple[list[Seen], list[Text]]:
     tree = head + b"</VTKFile>"
     seen: list[Seen] = []
     texts = [t for t in xml(tree) if not t[0].startswith("content of Array")]
-    texts = [(place, NUMBER.sub(" ", text)) for place, text in texts]
+    texts = [(place, VTK_NUMBERS.sub(r"\1", text)) for place, text in texts]
     for array in ElementTree.fromstring(tree).iter("Array"):
         codes = bytes(int(code) for code in (array.text or "").split())
         texts.append((f"array {array.get('Name')}", codes.rstrip(b"\0").decode()))
@@ -65,7 +69,9 @@ def usdz(content: bytes) -> tuple[list[Seen], list[Text]]:
             if entry.comment or entry.date_time != NO_TIME or any(entry.extra[4:]):
                 seen.append(("zip entry", Kind.STRUCTURE, repr(entry.comment + entry.extra[4:])))
             texts.append(("part's name", entry.filename))
-            texts.append(("scene", NUMBER.sub(" ", package.read(entry).decode())))
+            scene = package.read(entry).decode()
+            texts.append(("scene", NUMBER.sub(" ", scene)))
+            texts += [("text in the scene", words) for words in set(USD_WORDS.findall(scene))]
     return seen, texts
 
 
@@ -75,8 +81,15 @@ def gltf_numbers(path: Path) -> Iterator[Seen]:
     if not scene.is_file():
         yield "file", Kind.UNKNOWN, ""
         return
-    tree = json.loads(scene.read_bytes())
-    content = path.read_bytes()
+    yield from numbers_of(json.loads(scene.read_bytes()), path.read_bytes())
+
+
+def numbers_of(tree: Mapping[str, Any], content: bytes) -> Iterator[Seen]:
+    """The numbers of a glTF scene, beside it or in a GLB."""
+    if "accessors" not in tree:
+        if content:
+            yield "numbers", Kind.STRUCTURE, repr(content[:64])
+        return
     views, end = tree["bufferViews"], 0
     corners = _vertices_of_corners(tree)
     for number, accessor in enumerate(tree["accessors"]):

@@ -18,7 +18,13 @@ COLOUR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?\b")
 # Digests and ids that medrecon makes: BLAKE2b-64, 128-bit keys, SHA-256.
 HEX_LENGTHS = frozenset({16, 32, 64})
 # 2026.3.6 is a version of a library, not a date.
-DATE = re.compile(r"\b(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})\b")
+# Letters and underscores may touch it: bone_1950-03-12, 1950-03-12T08:15.
+_DATES = (
+    r"\d{4}[-/_]\d{1,2}[-/_]\d{1,2}",
+    r"\d{1,2}[-./_]\d{1,2}[-./_]\d{4}",
+    r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])[./]\d{2}",
+)
+DATE = re.compile(rf"(?<![\d.])(?:{'|'.join(_DATES)})(?=$|\W|_|T\d)(?!\.\d)")
 # How DICOM's attributes are named.
 TAG = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
 # Longer numbers identify: patient and accession numbers, dates, parts of UIDs.
@@ -66,6 +72,19 @@ def script_words() -> frozenset[str]:
 
 
 @cache
+def script_numbers() -> frozenset[str]:
+    """What in those scripts and styles would pass for a date or somebody's number."""
+    room = resources.files("medrecon.report")
+    found: set[str] = set()
+    for folder in ("web", "vendor"):
+        for item in room.joinpath(folder).iterdir():
+            if item.name.endswith((".js", ".css")):
+                text = item.read_text("utf-8")
+                found |= {s for s in strange(text, script_words()) if not WORD.fullmatch(s)}
+    return frozenset(found)
+
+
+@cache
 def licence_texts() -> frozenset[str]:
     """Licences that a report must carry word by word."""
     room = resources.files("medrecon.report").joinpath("vendor")
@@ -96,7 +115,8 @@ def strange(text: str, allowed: frozenset[str], *, more: frozenset[str] = frozen
         Further ones, such as the names of an installed model's labels.
     """
     rest = HEX.sub(lambda m: " " if _is_digest(m[0]) else m[0], COLOUR.sub(" ", TAG.sub(" ", text)))
-    found = [w for w in WORD.findall(rest) if w.casefold() not in allowed | more]
+    own = allowed | more
+    found = [w for w in WORD.findall(rest) if w.casefold() not in own]
     found += DATE.findall(rest)
     for number in NUMBER.findall(DATE.sub(" ", rest)):
         if _identifies(number.rstrip(".,")) and number.rstrip(".,") not in known_codes():

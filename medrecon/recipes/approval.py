@@ -61,7 +61,7 @@ def approve_run(
         If nobody is named, nobody has looked, or a structure is not there; if a list of
         structures was given and names none.
     QualityGateError
-        If one of the structures did not pass its gate.
+        If one of the structures did not pass its gate, or its file is not the one that did.
     """
     run = open_run(folder)
     rows = {row["name"]: row for row in run.statistics.get("structures", ())}
@@ -81,6 +81,13 @@ def approve_run(
     failed = [n for n in names if not run.quality["meshes"][n]["passed"]]
     if failed:
         raise QualityGateError(f"not for print, so not to be approved: {', '.join(failed)}")
+    hashes = {n: _hash_of(folder / "meshes" / f"{n}.stl") for n in names}
+    changed = [n for n in names if hashes[n] != run.record["outputs"].get(f"meshes/{n}.stl")]
+    if changed:
+        raise QualityGateError(
+            f"gone, or changed after it was judged, so not to be approved: {', '.join(changed)}; "
+            "what was edited elsewhere is judged by medrecon compare and check"
+        )
     content = {
         "schema_version": 1,
         "by": by.strip(),
@@ -89,7 +96,11 @@ def approve_run(
         "parts": len(names),
         "volume_ml": round(sum(float(rows[n]["mesh_volume_ml"]) for n in names), 4),
         **{k: v for k, v in asdict(ticket or Ticket()).items() if v},
-        "meshes": {n: sha256_of_file(folder / "meshes" / f"{n}.stl") for n in names},
+        "meshes": hashes,
     }
     write_json(folder / APPROVAL_FILE, content)
     return folder / APPROVAL_FILE
+
+
+def _hash_of(path: Path) -> str:
+    return sha256_of_file(path) if path.is_file() else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,21 @@ from medrecon.dicom.attributes import Attributes
 from medrecon.dicom.headers import read_header
 from medrecon.dicom.limits import Limits
 from medrecon.dicom.sources import FileSource
-from medrecon.errors import MedreconError, NoSeriesError, RemoteInputError, UsageError
+from medrecon.dicom.studies import DICOMDIR_CLASS
+from medrecon.dicom.walker import MalformedError
+from medrecon.errors import (
+    MedreconError,
+    NoSeriesError,
+    RemoteInputError,
+    UnreadableInputError,
+    UsageError,
+)
 from medrecon.files.atomic import as_output_error
 from medrecon.files.new_folder import NewFolder
 from medrecon.recorder import Progress, silent
+
+# UIDs of study, series and instance.
+_Identity = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,9 @@ def send(paths: Sequence[Path], archive: WebArchive | Peer, *, progress: Progres
     ------
     NoSeriesError
         If none of the paths holds a DICOM file.
+    UnreadableInputError
+        If a file that is named is none, or one below a folder is DICOM in a form that no
+        archive takes.
     RemoteOutputError
         If the archive does not take them all.
     """
@@ -116,42 +131,48 @@ def fetch(
     Raises
     ------
     UsageError
-        If nothing is named to fetch, or a DICOMweb is to call back.
+        If nothing is named to fetch, a DICOMweb is to call back, or an archive is to do so
+        in clear that is called over TLS.
     RemoteInputError
-        If something is missing, or the archive cannot be reached.
+        If something is missing, an object of another study or series came, or the archive
+        cannot be reached.
     OutputError
         If it cannot be written.
     """
     if callback is not None and isinstance(archive, WebArchive):
         raise UsageError("--move-port is for C-MOVE from dicom://; a DICOMweb does not call back")
+    if callback is not None and isinstance(archive, Peer) and archive.secure:
+        raise UsageError(
+            "by C-MOVE the objects come back in clear, and dicoms:// asks for TLS; leave out "
+            "--move-port"
+        )
     with NewFolder(output, overwrite=overwrite) as folder:
         if isinstance(archive, WebArchive):
-            _fetch_by_web(archive, wanted, folder.staging, progress)
+            listed = _fetch_by_web(archive, wanted, folder.staging, progress)
         else:
-            _fetch_by_dimse(archive, wanted, folder.staging, callback)
-        files = _number(folder.staging)
-        if not files:
-            raise RemoteInputError("the archive holds nothing of that study or series")
+            listed = _fetch_by_dimse(archive, wanted, folder.staging, callback)
+        came = sorted((_identity(path), path) for path in folder.staging.iterdir())
+        _check_came([identity for identity, _ in came], listed)
+        files = _number(came, folder.staging)
         folder.finish()
     return tuple(output / f for f in files)
 
 
-def _fetch_by_web(archive: WebArchive, wanted: Wanted, folder: Path, progress: Progress) -> None:
+def _fetch_by_web(
+    archive: WebArchive, wanted: Wanted, folder: Path, progress: Progress
+) -> tuple[RemoteSeries, ...]:
     client = DicomWeb(archive)
     listed = client.find_series(_study(client, wanted), wanted.series)
+    arrived = _Arriving(folder)
     for n, series in enumerate(listed, 1):
-        arrived = _Arriving(folder)
-        count = client.retrieve(
-            series.study, series.series, arrived.next_file, Limits().archive_bytes
-        )
-        if series.instances is not None and count != series.instances:
-            raise RemoteInputError(
-                f"series {n} of {len(listed)}: {count} objects came, {series.instances} are listed"
-            )
+        client.retrieve(series.study, series.series, arrived.next_file, Limits().archive_bytes)
         progress("fetch", n / len(listed))
+    return listed
 
 
-def _fetch_by_dimse(peer: Peer, wanted: Wanted, folder: Path, callback: Callback | None) -> None:
+def _fetch_by_dimse(
+    peer: Peer, wanted: Wanted, folder: Path, callback: Callback | None
+) -> tuple[RemoteSeries, ...]:
     from medrecon.archive import dimse
 
     if not wanted.study:
@@ -161,20 +182,25 @@ def _fetch_by_dimse(peer: Peer, wanted: Wanted, folder: Path, callback: Callback
         dimse.get(peer, wanted.study, wanted.series, arrived.keep)
     else:
         dimse.move(peer, wanted.study, wanted.series, arrived.keep, port=callback.port)
+    return (RemoteSeries(wanted.study, wanted.series, "", None),)
 
 
 class _Arriving:
-    """Files in the order in which they come; the last may be empty."""
+    """Files in the order in which they come; the last may be empty.
+
+    A peer may send over several associations at once, each in a thread of its own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count()
 
     @contextmanager
     def next_file(self) -> Iterator[IO[bytes]]:
         """A file to write to; removed if nothing was written."""
         with as_output_error():
-            path = self._folder / f"{sum(1 for _ in self._folder.iterdir()):06d}.part"
-            with path.open("wb") as stream:
+            path = self._folder / f"{next(self._numbers):06d}.part"
+            with path.open("xb") as stream:
                 yield stream
             if not path.stat().st_size:
                 path.unlink()
@@ -185,14 +211,32 @@ class _Arriving:
             stream.write(content)
 
 
-def _number(folder: Path) -> list[Path]:
+def _check_came(came: Sequence[_Identity], listed: Sequence[RemoteSeries]) -> None:
+    """Refuse what was not asked for, and less than was listed."""
+    if not came:
+        raise RemoteInputError("the archive holds nothing of that study or series")
+    asked = {(s.study, s.series) for s in listed}
+    for study, series, _ in came:
+        if not {(study, series), (study, "")} & asked:
+            raise RemoteInputError(
+                f"among {len(came)} objects that came there are some of another study or series; "
+                "nothing was kept"
+            )
+    for n, row in enumerate(listed, 1):
+        count = len({i for i in came if i[:2] == (row.study, row.series)})
+        if row.instances not in (None, count):
+            raise RemoteInputError(
+                f"series {n} of {len(listed)}: {count} objects came, {row.instances} are listed"
+            )
+
+
+def _number(came: Sequence[tuple[_Identity, Path]], folder: Path) -> list[Path]:
     """Name what came by series and instance: `1/0001.dcm`; the relative paths."""
-    found = sorted((_identity(path), path) for path in folder.iterdir())
-    series = {s: n for n, s in enumerate(dict.fromkeys(i[0] for i, _ in found), 1)}
+    series = {s: n for n, s in enumerate(dict.fromkeys(i[1] for i, _ in came), 1)}
     counts: dict[str, int] = {}
     names = []
     with as_output_error():
-        for (uid, _), path in found:
+        for (_, uid, _), path in came:
             counts[uid] = counts.get(uid, 0) + 1
             name = Path(str(series[uid])) / f"{counts[uid]:04d}.dcm"
             (folder / name).parent.mkdir(exist_ok=True)
@@ -201,8 +245,8 @@ def _number(folder: Path) -> list[Path]:
     return names
 
 
-def _identity(path: Path) -> tuple[str, str]:
-    """Series and instance of a file that came.
+def _identity(path: Path) -> _Identity:
+    """Study, series and instance of a file that came.
 
     Raises
     ------
@@ -211,12 +255,12 @@ def _identity(path: Path) -> tuple[str, str]:
     """
     try:
         opened = read_header(FileSource(path, path.stat().st_size), Limits())
-    except MedreconError:
+    except (MedreconError, MalformedError):
         opened = None
     if opened is None:
         raise RemoteInputError("the archive sent something that is no DICOM object")
     a = Attributes(opened[1].elements)
-    return a.text(tags.SERIES_INSTANCE), a.text(tags.SOP_INSTANCE)
+    return a.text(tags.STUDY_INSTANCE), a.text(tags.SERIES_INSTANCE), a.text(tags.SOP_INSTANCE)
 
 
 def _study(client: DicomWeb, wanted: Wanted) -> str:
@@ -224,7 +268,7 @@ def _study(client: DicomWeb, wanted: Wanted) -> str:
         return wanted.study
     if not wanted.accession:
         raise UsageError("name what to fetch with --study or --accession")
-    found = client.find_studies({"AccessionNumber": wanted.accession})
+    found = client.find_studies(wanted.accession)
     if len(found) != 1:
         raise RemoteInputError(f"{len(found)} studies have that accession number; one expected")
     return found[0]
@@ -233,6 +277,8 @@ def _study(client: DicomWeb, wanted: Wanted) -> str:
 def _dicom_files(path: Path) -> list[Path]:
     """The path itself, or every DICOM file below it, by name."""
     if path.is_file():
+        if not _is_dicom(path):
+            raise UnreadableInputError("a file to send is no DICOM object; nothing was sent")
         return [path]
     if not path.is_dir():
         raise UsageError("a path to send does not exist")
@@ -241,5 +287,21 @@ def _dicom_files(path: Path) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
+    """Whether a file is an object that an archive takes; a DICOMDIR only lists some."""
+    try:
+        opened = read_header(FileSource(path, path.stat().st_size), Limits())
+    except (MedreconError, MalformedError):
+        opened = None
+    except OSError as error:
+        raise UnreadableInputError(f"a file to send cannot be read: {error.strerror}") from error
     with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+        is_file_format = stream.read(132)[128:] == b"DICM"
+    if opened is not None and not is_file_format:
+        raise UnreadableInputError(
+            "a file to send is DICOM without the file header of PS3.10 7.1, or packed with gzip; "
+            "archives take neither, and nothing was sent"
+        )
+    if opened is not None:
+        a = Attributes(opened[1].elements)
+        return a.text(tags.MEDIA_SOP_CLASS) != DICOMDIR_CLASS
+    return is_file_format

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from medrecon.files.atomic import RUN_FILE
-from medrecon.privacy.audit import audit_folder
+from medrecon.privacy.audit import audit_folder, masked
 from medrecon.privacy.finding import Finding, Kind
 from medrecon.privacy.vocabulary import words_of
 
@@ -17,7 +17,8 @@ def audit_outputs(folder: Path) -> list[Finding]:
     Words of the installed models' names and labels are medrecon's own. A run that shows
     the surface of a head is a finding too, by what its `run.json` says.
     """
-    return audit_folder(folder, more=model_words()) + faces(folder)
+    words = model_words()
+    return audit_folder(folder, more=words) + faces(folder, more=words)
 
 
 def model_words() -> frozenset[str]:
@@ -33,15 +34,18 @@ def model_words() -> frozenset[str]:
     return frozenset(words)
 
 
-def faces(folder: Path) -> list[Finding]:
-    """Runs below the folder whose record says that a person can be recognised."""
+def faces(folder: Path, *, more: frozenset[str] = frozenset()) -> list[Finding]:
+    """Runs below the folder whose record says that a person can be recognised.
+
+    A folder's name can be a patient's: of those that medrecon would not give, none is shown.
+    """
     found = []
     for path in sorted(folder.rglob(RUN_FILE)):
         try:
             mark = json.loads(path.read_text("utf-8"))["identifiable"]["state"]
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
         if mark == "yes":
-            found.append(Finding(path.parent.name if path.parent != folder else RUN_FILE,
-                                 "surface", Kind.FACE))  # fmt: skip
+            shown = masked(path.relative_to(folder).parent, more=more) or RUN_FILE
+            found.append(Finding(shown, "surface", Kind.FACE))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,7 +16,7 @@ from medrecon.batch.agreed import agree_on_options, check_options, options_to_ke
 from medrecon.batch.job import RECONSTRUCT, Job
 from medrecon.batch.journal import FOLDER, Journal, read_history
 from medrecon.batch.local import Begun, LocalPool
-from medrecon.batch.lock import only_one
+from medrecon.batch.lock import one_division, only_one
 from medrecon.batch.outcome import Budget, Outcome, State
 from medrecon.batch.study import (
     Study,
@@ -139,17 +140,19 @@ def run_batch(
         raise NoSeriesError("no study below the folder: neither DICOM files nor volumes")
     with as_output_error():
         output.mkdir(parents=True, exist_ok=True)
-    with only_one(output / f".lock-{index}-of-{count}") as lock:
-        agree_on_options(output, options, asked)
+    with only_one(output / f".lock-{index}-of-{count}") as lock, one_division(output, count) as one:
+        with only_one(output / ".lock-options"):
+            agree_on_options(output, options, asked)
         mine = shard_of(named_studies(found, batch_key(output)), index, count)
         ledger = _Ledger(mine, watch)
         with Journal(output / FOLDER / f"{index}-of-{count}.jsonl") as journal:
             jobs = _left_to_do(mine, output, options, plan, ledger, journal)
             if jobs:
-                with _executor(plan, lock) as executor:
+                with _executor(plan, (lock, one)) as executor:
                     ledger.follow(executor.run(jobs), journal)
-        rows = read_history(output).ended
-        write_tables(list(rows.values()), output)
+        # Two shards that end together: the last table is to have the rows of both.
+        with only_one(output / ".lock-tables"):
+            write_tables(list(read_history(output).ended.values()), output)
     return Standing(len(mine), (), ledger.rows)
 
 
@@ -213,12 +216,12 @@ def _left_to_do(
     jobs = []
     for study in studies:
         folder = output / study.id
-        row = ended.get(study.id)
+        row = _still_holds(ended.get(study.id), folder, retry_failed=plan.retry_failed)
         if row is None and (folder / RUN_FILE).is_file():
-            # It was finished, and the parent was killed before it could say so.
+            # It was finished, and its process or the parent was killed before it said so.
             row = _outcome_of_run(study.id, folder)
             journal.end(row)
-        if row is not None and not (plan.retry_failed and row.state is State.FAILED):
+        if row is not None:
             ledger.enter(row)
             continue
         files = tuple(str(f) for f in study.files)
@@ -226,14 +229,23 @@ def _left_to_do(
     return jobs
 
 
+def _still_holds(row: Outcome | None, folder: Path, *, retry_failed: bool) -> Outcome | None:
+    """The row, unless it is to be tried again, or its files were taken away since."""
+    if row is None or (row.state is State.FAILED and retry_failed):
+        return None
+    if row.state is not State.FAILED and not (folder / RUN_FILE).is_file():
+        return None
+    return row
+
+
 def _outcome_of_run(study: str, folder: Path) -> Outcome:
+    """What a finished run's record says; a damaged one costs that study only."""
     try:
         meshes = json.loads((folder / "quality.json").read_text("utf-8"))["meshes"]
         failed = [name for name, row in meshes.items() if not row["passed"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DamagedInputError(
-            f"the finished run of study {study} is damaged; remove its folder"
-        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        reason = "its finished run is damaged; remove its folder, then pass --retry-failed"
+        return Outcome(study, State.FAILED, DamagedInputError.code, reason)
     if not failed:
         return Outcome(study, State.DONE, structures=tuple(meshes))
     reason = f"not for print: {', '.join(failed)}"
@@ -250,12 +262,15 @@ def _check_plan(plan: BatchPlan) -> None:
     elif not plan.executor.startswith(PREFIX):
         raise UsageError(f"--executor {plan.executor}; local or {PREFIX}host:port expected")
     shard_of((), *plan.shard)
+    memory_mb = plan.budget.memory_mb
+    if not plan.budget.timeout_s > 0 or not (memory_mb is None or 0 < memory_mb < math.inf):
+        raise UsageError("--timeout and --memory: a number over 0 expected; none for no limit")
 
 
-def _executor(plan: BatchPlan, lock: int) -> AbstractContextManager[Executor]:
+def _executor(plan: BatchPlan, locks: tuple[int, ...]) -> AbstractContextManager[Executor]:
     if plan.executor == LOCAL:
         jobs = plan.jobs or os.cpu_count() or 1
-        return LocalPool(jobs, plan.budget, work=plan.work, lock=lock)
+        return LocalPool(jobs, plan.budget, work=plan.work, locks=locks)
     from medrecon.batch.dask_cluster import DaskCluster
 
     return DaskCluster(plan.executor, plan.budget, tls=plan.tls, work=plan.work)

@@ -147,7 +147,7 @@ def _draw(folder: Path, ours: Mesh, theirs: Mesh, output: Path) -> str | None:
     both = Shown("compared", (ours, theirs))
     shown = dataclasses.replace(content, runs=(both,))
     try:
-        draw(shown, output / OVERLAY, view_file=output / "view.json", keys=("tab",))
+        draw(shown, output / OVERLAY, view_file=output / "view.json", keys=("Tab",))
     except RenderingError as error:
         return f"no {OVERLAY}: {error}"
     return None

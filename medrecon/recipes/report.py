@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from medrecon.outputs.opened import open_run
+from medrecon.core.looks import in_words
+from medrecon.errors import UsageError
+from medrecon.outputs.opened import OpenedRun, open_run
+from medrecon.outputs.run import sha256_of_file
 from medrecon.report.afterwards import approval_rows, edit_rows
 from medrecon.report.page import write_report
 
@@ -32,16 +37,18 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
     Raises
     ------
     UsageError
-        If the folder holds no finished run.
+        If the folder holds no finished run, or the page's name does not end in .html.
     DamagedInputError
         If a record of it is damaged.
     """
     run = open_run(folder)
     path = output or folder / PAGE
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError("the report's name ends in something else; .html was expected")
     picture = folder / "preview.png"
     write_report(
         path,
-        run=run.record,
+        run=_with_warnings(run),
         statistics=run.statistics or {"structures": []},
         quality=run.quality or {"meshes": {}},
         preview=picture if picture.is_file() else None,
@@ -54,3 +61,17 @@ def render_report(folder: Path, output: Path | None = None, *, with_name: bool =
     if path.resolve() == (folder / PAGE).resolve():
         run.record_output(PAGE)
     return path
+
+
+def _with_warnings(run: OpenedRun) -> Mapping[str, Any]:
+    """The run's record; warned of meshes that are others than those that were judged."""
+    outputs = run.record["outputs"]
+    warnings = list(run.record.get("warnings", ()))
+    for row in run.statistics.get("structures", ()):
+        name = f"meshes/{row['name']}.stl"
+        if name in outputs and sha256_of_file(run.folder / name) != outputs[name]:
+            warnings.append(
+                f"{in_words(row['name'])}: its file was changed after it was judged; verdict, "
+                "figures and errors below are of the earlier one"
+            )
+    return {**run.record, "warnings": warnings}

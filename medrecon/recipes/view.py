@@ -11,7 +11,7 @@ from pathlib import Path
 from medrecon.core import Label, Mesh, Volume
 from medrecon.core.canonical import display_grid
 from medrecon.core.looks import in_words
-from medrecon.errors import UsageError
+from medrecon.errors import OutputError, UsageError
 from medrecon.files.atomic import RUN_FILE
 from medrecon.files.meshes import FORMATS, read_meshes
 from medrecon.options import LoadOptions
@@ -25,6 +25,8 @@ from medrecon.recipes.growing_live import GROWN_FOLDER, PROGRAM, Place
 from medrecon.recorder import Recorder
 from medrecon.resampling import resample_volume
 from medrecon.view.content import Content, Shown, Values, content_of
+from medrecon.view.keys import require_known
+from medrecon.view.state_file import load_view
 from medrecon.view.window import Request, open_viewer
 
 # An axis of more voxels is made coarser: no screen shows more, and memory is finite.
@@ -99,7 +101,7 @@ def collect(
     if runs or meshes:
         own = (*runs[0].meshes(), *_grown(runs[0])) if runs else ()
         values = _errors_of(runs[0], own) if runs and errors else {}
-        shown = (Shown("", (*own, *meshes), values),)
+        shown = (Shown("", _each_once((*own, *meshes)), values),)
     return content_of(shown, None if volume is None else _for_display(volume))
 
 
@@ -119,9 +121,14 @@ def show(
 
     Raises
     ------
+    UsageError
+        For keys that there are not.
+    DamagedInputError
+        If what is to be restored is no view.
     RenderingError
         If there is no display or no OpenGL.
     """
+    _check_request(content, view_file, keys, restore=restore)
     plain = None if grow is None else grow.as_plain()
     request = Request(str(view_file), str(pictures), restore, keys, None, size, plain)
     open_viewer(content, request, program=PROGRAM)
@@ -159,13 +166,20 @@ def draw(
     Raises
     ------
     UsageError
-        For another suffix, or a page of two runs.
+        For another suffix, a page of two runs, or keys that there are not.
+    OutputError
+        If the folder of the picture is not there.
+    DamagedInputError
+        If what is to be restored is no view.
     RenderingError
         If there is no off-screen OpenGL; a page needs none.
     """
     if path.suffix == ".html":
         write_page(content, path)
     elif path.suffix == ".png":
+        _check_request(content, view_file, keys, restore=restore)
+        if not path.parent.is_dir():
+            raise OutputError("the folder of the picture does not exist; make it first")
         part = path.with_name(f".{path.stem}.part.png")
         try:
             request = Request(str(view_file), str(path.parent), restore, keys, str(part), size)
@@ -175,6 +189,15 @@ def draw(
             part.unlink(missing_ok=True)
     else:
         raise UsageError(f"--offscreen {path.name}; a file that ends in .png or .html expected")
+
+
+def _check_request(
+    content: Content, view_file: Path, keys: Sequence[str], *, restore: bool
+) -> None:
+    """Refuse here what the process that draws would end with, as if OpenGL were missing."""
+    require_known(keys)
+    if restore:
+        load_view(view_file, content.facts)
 
 
 def write_page(content: Content, path: Path) -> None:
@@ -229,6 +252,19 @@ def _grown(run: OpenedRun) -> tuple[Mesh, ...]:
             name = mesh.label.name if mesh.label.name not in taken else folder.name
             taken.add(name)
             found.append(replace(mesh, label=replace(mesh.label, name=name)))
+    return tuple(found)
+
+
+def _each_once(meshes: Sequence[Mesh]) -> tuple[Mesh, ...]:
+    """The meshes under names of their own: by its name one is shown, hidden and coloured."""
+    taken: set[str] = set()
+    found = []
+    for mesh in meshes:
+        name, number = mesh.label.name, 2
+        while name in taken:
+            name, number = f"{mesh.label.name}_{number}", number + 1
+        taken.add(name)
+        found.append(replace(mesh, label=replace(mesh.label, name=name)))
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from medrecon.report.words import value
 
 APPROVAL_FILE = "approval.json"
 EDITS_FILE = "edits.json"
+STATISTICS_FILE = "statistics.json"
 # Facts of an approval that may name a person or a case: shown only when asked for.
 _NAMES = ("by", "name", "reviewer", "case", "note", "comment")
 _NOT_FACTS = ("schema_version", "meshes", "files", "hashes", "run_id")
@@ -23,7 +24,7 @@ def approval_rows(folder: Path, *, with_name: bool = False) -> dict[str, Any] | 
     """What the report says of `approval.json`; None where there is none.
 
     Whether the approval still holds is worked out here: every mesh that it lists must
-    have the SHA-256 that it states.
+    have the SHA-256 that it states. What the run has besides is not approved, and said so.
 
     Raises
     ------
@@ -43,13 +44,24 @@ def approval_rows(folder: Path, *, with_name: bool = False) -> dict[str, Any] | 
         if key not in _NOT_FACTS and (with_name or key not in _NAMES)
     ]
     if not changed:
-        return {"valid": True, "headline": "Approved.", "rows": rows}
+        return {"valid": True, "headline": _headline(folder, meshes or {}), "rows": rows}
     names = ", ".join(changed)
     return {
         "valid": False,
         "headline": f"Approval void: changed since it was given: {names}.",
         "rows": rows,
     }
+
+
+def _headline(folder: Path, meshes: Mapping[str, Any]) -> str:
+    """That all was approved; or what was, and what was not."""
+    known = {_stem(str(name)) for name in meshes}
+    rows = (_json(folder / STATISTICS_FILE) or {}).get("structures", ())
+    left = [in_words(str(row["name"])) for row in rows if str(row["name"]) not in known]
+    if not left:
+        return "Approved."
+    approved = ", ".join(in_words(name) for name in sorted(known))
+    return f"Approved: {approved}. Not approved: {', '.join(left)}."
 
 
 def edit_rows(folder: Path) -> list[dict[str, str]]:
@@ -85,11 +97,16 @@ def _changed(folder: Path, meshes: Mapping[str, Any]) -> list[str]:
     """Meshes whose file is gone or is another one now."""
     found = []
     for name, expected in meshes.items():
-        path = folder / "meshes" / f"{Path(str(name)).stem}.stl"
+        path = folder / "meshes" / f"{_stem(str(name))}.stl"
         sha256 = expected.get("sha256") if isinstance(expected, Mapping) else expected
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            found.append(in_words(Path(str(name)).stem))
+            found.append(in_words(_stem(str(name))))
     return found
+
+
+def _stem(name: str) -> str:
+    """A structure's name; a point in it belongs to it, the end of a file's does not."""
+    return Path(name).name.removesuffix(".stl")
 
 
 def _json(path: Path) -> Any:

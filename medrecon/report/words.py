@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,9 @@ def summary(meshes: Mapping[str, Mapping[str, Any]]) -> Summary:
     total = len(meshes)
     passed = total - len(failed)
     noun = "structure" if total == 1 else "structures"
-    if not failed:
+    if not total:
+        headline = "Nothing was meshed, so nothing was judged."
+    elif not failed:
         headline = f"The {noun} passed." if total == 1 else f"All {total} {noun} passed."
     elif not passed:
         headline = f"None of the {total} {noun} passed." if total > 1 else "It did not pass."
@@ -63,9 +66,9 @@ def _row(row: Mapping[str, Any], quality: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": in_words(str(row["name"])),
         "color": row["color"],
-        "volume": f"{row['volume_ml']:,.1f} mL",
+        "volume": f"{_figure(row['volume_ml'])} mL",
         "kind": "filled" if row.get("filled", True) else "a hollow shell",
-        "area": f"{row['area_mm2'] / 100:,.0f} cm²",
+        "area": f"{_figure(row['area_mm2'] / 100, places=0)} cm²",
         "mean_hu": "–" if hu is None else f"{hu:.0f}",
         "triangles": f"{row['triangles']:,}",
         "truncated": bool(row["truncated"]),
@@ -78,9 +81,21 @@ def _row(row: Mapping[str, Any], quality: Mapping[str, Any]) -> dict[str, Any]:
 
 def _both(there: Mapping[str, Any] | None, back: Mapping[str, Any] | None, figure: str) -> str:
     values = [
-        f"{side[figure]:.2f}" for side in (there, back) if side and side.get(figure) is not None
+        f"{rounded_up(side[figure]):.2f}"
+        for side in (there, back)
+        if side and side.get(figure) is not None
     ]
     return " / ".join(values) if values else "–"
+
+
+def rounded_up(error_mm: float) -> float:
+    """An error in hundredths of a millimetre, never a smaller one than was measured."""
+    return math.ceil(error_mm * 100 - 1e-9) / 100
+
+
+def _figure(size: float, *, places: int = 1) -> str:
+    """A size with so many decimals; a small one with three digits that say something."""
+    return f"{size:,.{places}f}" if size == 0 or abs(size) >= 10 else f"{size:.3g}"
 
 
 def facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ Names of keys are X11's keysyms, as VTK gives them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from medrecon.errors import UsageError
 from medrecon.view.growing import GROW_KEYS
 from medrecon.view.state import (
     Camera,
@@ -51,6 +52,22 @@ def press(state: ViewState, facts: Facts, keysym: str) -> ViewState:
     """The state after a key; the same one for a key that does nothing."""
     key = KEYS.get(keysym)
     return state if key is None else key.does(replace(state, message=""), facts)
+
+
+def require_known(keysyms: Sequence[str]) -> None:
+    """Refuse keys that would change nothing before a window is open.
+
+    Raises
+    ------
+    UsageError
+        For one that there is not, or that only a window knows.
+    """
+    unknown = [keysym for keysym in keysyms if keysym not in KEYS]
+    if unknown:
+        raise UsageError(
+            f"no key that changes a view: {', '.join(unknown)}; X11's names were expected, such "
+            "as s, Tab, bracketleft"
+        )
 
 
 def camera_from(side: str, facts: Facts) -> Camera:

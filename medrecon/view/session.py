@@ -9,7 +9,7 @@ from typing import Any
 from vtkmodules.vtkIOImage import vtkPNGWriter
 from vtkmodules.vtkRenderingCore import vtkCellPicker, vtkRenderer, vtkWindowToImageFilter
 
-from medrecon.errors import MedreconError
+from medrecon.errors import MedreconError, OutputError
 from medrecon.view.content import Content
 from medrecon.view.drawing import Drawing
 from medrecon.view.growing import Growing
@@ -184,7 +184,13 @@ class Session:
         self.show(replace(self._now(), message=""))
 
     def picture(self, path: Path) -> None:
-        """Write what the window shows as PNG."""
+        """Write what the window shows as PNG.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; VTK itself says nothing then.
+        """
         self.drawing.render()
         grab = vtkWindowToImageFilter()
         grab.SetInput(self.drawing.plotter.window)
@@ -194,6 +200,8 @@ class Session:
         writer.SetFileName(str(path))
         writer.SetInputConnection(grab.GetOutputPort())
         writer.Write()
+        if writer.GetErrorCode() or not path.is_file():
+            raise OutputError(f"{path.name} cannot be written; look for space and permission")
 
     def close(self) -> None:
         """End the event loop."""
@@ -221,7 +229,10 @@ class Session:
         number = 1
         while (path := self._pictures / f"view-{number}.png").exists():
             number += 1
-        self.picture(path)
+        try:
+            self.picture(path)
+        except MedreconError as error:
+            return replace(state, message=str(error))
         return replace(state, message=f"written: {path.name}")
 
     def _save(self, state: ViewState) -> ViewState:

@@ -33,8 +33,8 @@ def load_view(path: Path, facts: Facts) -> ViewState:
         If the file is no view.
     """
     try:
-        state = _state(json.loads(path.read_text("utf-8"))["view"])
-    except (OSError, ValueError, KeyError, TypeError):
+        state = _state(json.loads(path.read_text("utf-8"), parse_constant=_refused)["view"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise DamagedInputError(f"{path.name} is not a saved view") from None
     return fitted(state, facts)
 
@@ -47,7 +47,7 @@ def fitted(state: ViewState, facts: Facts) -> ViewState:
     state = replace(
         state,
         looks=looks,
-        chosen=min(state.chosen, max(len(looks) - 1, 0)),
+        chosen=max(min(state.chosen, len(looks) - 1), 0),
         colours=state.colours if state.colours in facts.colours else "label",
     )
     if facts.shape is None:
@@ -86,7 +86,8 @@ def _state(row: dict[str, Any]) -> ViewState:
         colours=str(row["colours"]),
         measuring=Measuring(row["measuring"]),
         measures=tuple(
-            Measure(tuple(_triple(p, float) for p in m["points"])) for m in row["measures"]
+            Measure(_two_or_three([_triple(p, float) for p in m["points"]]))
+            for m in row["measures"]
         ),
         camera=None if camera is None else _camera(camera),
     )
@@ -100,6 +101,17 @@ def _camera(row: dict[str, Any]) -> Camera:
 def _triple(values: Any, kind: Any) -> Any:
     x, y, z = (kind(v) for v in values)
     return x, y, z
+
+
+def _two_or_three(points: list[Any]) -> tuple[Any, ...]:
+    if len(points) not in (2, 3):
+        raise ValueError("a measurement is of two points or three")
+    return tuple(points)
+
+
+def _refused(constant: str) -> Any:
+    """NaN and the infinities: no camera stands there."""
+    raise ValueError(constant)
 
 
 def _six(values: Any) -> tuple[float, float, float, float, float, float]:
