@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 
 from medrecon.errors import MedreconError
 from medrecon_cli import (
@@ -45,7 +46,22 @@ class _Interrupted(BaseException):
     """Ctrl-C or a polite kill; not an Exception, so no library swallows it."""
 
 
+class _PipeError(Exception):
+    """A pipe or a connection that nobody reads any more."""
+
+
+class _Verbs(TyperGroup):
+    """Hands a broken pipe on: typer ends the program there, whose ever it is, without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _PipeError from error
+
+
 app = typer.Typer(
+    cls=_Verbs,
     name="medrecon",
     help="From a CT or MRI scan to surfaces one can trust. Research use, not a medical device.",
     no_args_is_help=True,
@@ -111,10 +127,10 @@ def run() -> NoReturn:
     except MemoryError:
         _fail("out of memory; try a coarser --spacing [memory]", OUT_OF_MEMORY, verbose)
     except Exception as error:  # noqa: BLE001 - the last line of defence: never a traceback
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
+        if isinstance(error, _PipeError) and _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        kind = type(error).__name__
+        kind = "BrokenPipeError" if isinstance(error, _PipeError) else type(error).__name__
         line = f"a bug in medrecon ({kind}); run again with -v and report it [internal]"
         _fail(line, BUG, verbose)
 

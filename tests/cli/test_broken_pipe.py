@@ -1,0 +1,36 @@
+"""Who went away: the reader of standard output, or somebody else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+COMMAND = [sys.executable, "-c", "from medrecon_cli.main import run; run()"]
+ELSEWHERE = """
+import sys
+from medrecon_cli import main
+
+@main.app.command("elsewhere")
+def elsewhere():
+    raise BrokenPipeError(32, "Broken pipe")
+
+sys.argv = ["medrecon", "elsewhere"]
+main.run()
+"""
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    program = subprocess.Popen(
+        [*COMMAND, "models", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    program.stdout.close()
+    words = program.stderr.read()
+    program.stderr.close()
+    assert program.wait() == 0
+    assert words == b""
+
+
+def test_a_connection_that_breaks_is_said():
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "a bug in medrecon (BrokenPipeError)" in done.stderr
