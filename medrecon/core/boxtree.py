@@ -75,6 +75,29 @@ class BoxTree:
         further: npt.NDArray[np.bool_] = self._squared(points_mm, limit_mm**2) > limit_mm**2
         return further
 
+    def nearest_mm(self, points_mm: npt.NDArray[Any]) -> Floats:
+        """The place on any triangle that is nearest to each point; exact to rounding.
+
+        Parameters
+        ----------
+        points_mm : ndarray, shape (n, 3)
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 3)
+
+        Raises
+        ------
+        ValueError
+            If there is no triangle.
+        """
+        if not len(self.number):
+            raise ValueError("a surface without triangles is nearest to nothing")
+        points = frozen(points_mm, np.float64)
+        _, place = boxtree_loops.nearest(self.corners_mm, self.boxes_mm, points, 0.0)
+        found: Floats = boxtree_loops.feet(self.corners_mm, frozen(place, np.int32), points)
+        return found
+
     def _squared(self, points_mm: npt.NDArray[Any], enough: float) -> Floats:
         points = frozen(points_mm, np.float64)
         squared, _ = boxtree_loops.nearest(self.corners_mm, self.boxes_mm, points, enough)

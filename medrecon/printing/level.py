@@ -9,9 +9,6 @@ import numpy.typing as npt
 
 from medrecon.core import Mesh
 from medrecon.core.boxtree import BoxTree
-from medrecon.core.boxtree_loops import nearest
-from medrecon.core.compiled import frozen
-from medrecon.printing.foot_loops import feet
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,10 +49,8 @@ class Level:
 
     def outward(self, points_mm: Floats) -> Floats:
         """(n, 3) unit vectors out of the offset solid, square to it; 0 on the surface."""
-        points = frozen(points_mm, np.float64)
-        squared, place = nearest(self.tree.corners_mm, self.tree.boxes_mm, points, 0.0)
-        way = points - feet(self.tree.corners_mm, frozen(place, np.int32), points)
-        length = np.sqrt(squared) * np.sign(self.distance_mm)
+        way = points_mm - self.tree.nearest_mm(points_mm)
+        length = np.linalg.norm(way, axis=1) * np.sign(self.distance_mm)
         unit: Floats = way / np.where(length != 0, length, 1.0)[:, None]
         return unit
 

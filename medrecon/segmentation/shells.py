@@ -20,17 +20,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the library's own short name
-from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter
-from scipy.ndimage import label as connected
+from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import cKDTree
 
 from medrecon.core import Doubt, SoftField, Volume, away_from_zero
 from medrecon.core.geometry import Triple
 from medrecon.segmentation.blur import blur_of_edges, default_blur_mm
 from medrecon.segmentation.bricks import Bricks
-from medrecon.segmentation.crumbs import gone, sweep
 from medrecon.segmentation.curvature import without_blur_shift
 from medrecon.segmentation.gaps import floors_of_gaps
+from medrecon.segmentation.old_parts import with_old_parts
 from medrecon.segmentation.sheets import fit_sheets
 
 Floats = npt.NDArray[np.float32]
@@ -52,8 +51,6 @@ FLOOR_BELOW = 0.08
 AROUND_MM = 3.0
 # Voxels of a plate, at least.
 FEWEST_PLACES = 20
-# Voxels of the smallest piece that the placing of an edge may leave beside a larger one.
-CRUMB = 8
 # Share of a shell's window that must lie in the shell: a flat edge fills half of it.
 FEWEST_IN_SHELL = 0.15
 
@@ -133,7 +130,8 @@ def place_by_shells(field: SoftField, volume: Volume, shells: Shells | None = No
         placed, blur_mm = _Pass(placed.field, image, number, blur_mm, how).placed()
     # What the blur did to a curved edge is undone; a thin sheet's level allows for it.
     straight, _ = without_blur_shift(placed.field, STEP)
-    return replace(placed, field=_same_parts(_kept_apart(straight, before), before))
+    values = with_old_parts(straight.values, before, field.grid.spacing_mm)
+    return replace(placed, field=_with_values(straight, values))
 
 
 class _Pass:
@@ -331,52 +329,6 @@ def _slopes(values: Floats, index: Ints, spacing_mm: Triple) -> Doubles:
         rise = values[tuple(high)].astype(np.float64) - values[tuple(low)]
         found[axis] = rise / (np.maximum(high[axis] - low[axis], 1) * spacing)
     return found
-
-
-def _kept_apart(field: SoftField, before: Mask) -> SoftField:
-    """The field with parts that were separate before still separate.
-
-    Where two of them have grown together, the voxels half-way between stay outside.
-    """
-    old, count = connected(before)
-    if count < 2:
-        return field
-    new, _ = connected(field.values > 0, np.ones((3, 3, 3)))
-    if not _joined(old, new):
-        return field
-    index = distance_transform_edt(
-        old == 0, field.grid.spacing_mm, return_distances=False, return_indices=True
-    )
-    owner = old[tuple(index)]
-    between = np.zeros(before.shape, np.bool_)
-    for axis in range(3):
-        a, b = np.moveaxis(owner, axis, 0), np.moveaxis(between, axis, 0)
-        differ = a[1:] != a[:-1]
-        b[1:] |= differ
-        b[:-1] |= differ
-    wrong = between & (field.values > 0) & ~before
-    return _with_values(field, np.where(wrong, -np.abs(field.values), field.values))
-
-
-def _same_parts(field: SoftField, before: Mask) -> SoftField:
-    """The field without crumbs and pin-holes, and with every part that there was before.
-
-    A part of which nothing is left comes back as it was: a boundary is placed here, what
-    there is was found before.
-    """
-    values = np.array(field.values.T, np.float32, order="C")
-    was = np.ascontiguousarray(before.T)
-    np.abs(values, out=values, where=gone(values, was))
-    sweep(values, was, CRUMB)
-    sweep(values, ~was, CRUMB, holes=True)
-    return _with_values(field, values.T)
-
-
-def _joined(old: npt.NDArray[np.int32], new: npt.NDArray[np.int32]) -> bool:
-    """Whether a new part holds two old ones."""
-    both = (old > 0) & (new > 0)
-    pairs = np.unique(np.stack([new[both], old[both]]), axis=1)
-    return bool(len(pairs[0]) > len(np.unique(pairs[0])))
 
 
 def _with_values(field: SoftField, values: Floats) -> SoftField:

@@ -73,3 +73,26 @@ def test_flat_triangles_are_segments_and_points():
         along = np.clip(points[:, 0], 0, max(c[0] for c in corners))
         truth = np.linalg.norm(points - along[:, None] * [1, 0, 0], axis=1)
         assert tree.distance_mm(points) == pytest.approx(truth, abs=1e-9), corners
+
+
+def test_the_nearest_place_by_hand():
+    tree = BoxTree.of(np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0]], "f4"), np.array([[0, 1, 2]]))
+    points = [[1, 1, 3], [-3, -4, 0], [7, 0, 4], [2, -2, 0], [3, 3, 0]]
+    expected = [[1, 1, 0], [0, 0, 0], [4, 0, 0], [2, 0, 0], [2, 2, 0]]
+    assert tree.nearest_mm(points) == pytest.approx(np.array(expected, float), abs=1e-12)
+
+
+def test_the_nearest_place_is_as_far_as_the_distance_says():
+    vertices, index = triangles(37, 5)
+    tree = BoxTree.of(vertices, index.reshape(-1, 3))
+    points = np.random.default_rng(2).uniform(-12, 12, (60, 3))
+    places = tree.nearest_mm(points)
+    assert np.linalg.norm(places - points, axis=1) == pytest.approx(tree.distance_mm(points))
+    # In float64, on triangles of float32 corners.
+    assert tree.distance_mm(places).max() < 1e-9
+
+
+def test_without_triangles_nothing_is_nearest():
+    tree = BoxTree.of(np.zeros((0, 3), "f4"), np.zeros((0, 3), "i4"))
+    with pytest.raises(ValueError, match="without triangles"):
+        tree.nearest_mm([[0, 0, 0]])
