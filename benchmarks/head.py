@@ -18,7 +18,15 @@ import torch
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial import cKDTree
 
-from medrecon.core import Acquisition, HuStatus, Modality, Volume
+from medrecon.core import (
+    Acquisition,
+    Geometry,
+    HuStatus,
+    Modality,
+    SoftField,
+    Volume,
+    label,
+)
 from medrecon.errors import MedreconError, ModelUntrustedError
 from medrecon.files import nifti
 from medrecon.models.intensity import Intensity, normalise
@@ -102,8 +110,8 @@ def contrast_of(sample: Sample, channel: int) -> float:
 
 def report(name: str, rows: list[dict[str, float]]) -> None:
     cells = []
-    for label in (*HEAD_LABELS, "whole head"):
-        values = [row[label] for row in rows if label in row]
+    for column in (*HEAD_LABELS, "whole head"):
+        values = [row[column] for row in rows if column in row]
         cells.append(f"{np.mean(values):.3f} ({np.min(values):.2f})" if values else "-")
     print(f"{name:28}", *(f"{c:>14}" for c in cells))
     seen = [r["ventricles"] for r in rows if "ventricles" in r and r["contrast"] >= SEEN]
@@ -126,18 +134,26 @@ def with_hole(template: Template) -> Template:
     return Template(tissue, target, template.spacing_mm)
 
 
-def least_ventricles(network, data: Path, images: int) -> None:
-    """The least that is found in heads of the curve's maps: what `head_check` may ask for."""
+def refused_heads(network, data: Path, images: int) -> None:
+    """How many heads of the curve's maps `head_check` takes for none, and why."""
     maps = [Case(p.name, p) for p in (data / "labelmaps_head" / MAP.format(n) for n in (17, 18))]
     templates = [head_template(read_maps([case])[0]) for case in maps]
     make = head_samples(templates, templates, HEAD_SPACING_MM)
-    found = []
+    refused = 0
     for n in range(images):
         sample = make(VALIDATION_SEEDS.start + n)
         channels = logits_of(network, sample, head_recipe(), torch.device("cpu")).argmax(axis=0)
-        found.append((channels == CHANNEL["ventricles"]).sum() * HEAD_SPACING_MM**3 / 1000)
-    least = ", ".join(f"{x:.1f}" for x in sorted(found)[:4])
-    print(f"maps 17 and 18, {images} images: ventricles of {least} … mL, the least first")
+        grid = Geometry(channels.shape, (HEAD_SPACING_MM,) * 3, (0.0, 0.0, 0.0))
+        fields = [
+            SoftField(label(x), np.where(channels == c, 1, -1).astype(np.float32), grid)
+            for x, c in CHANNEL.items()
+        ]
+        try:
+            require_head(fields)
+        except ModelUntrustedError as error:
+            refused += 1
+            print(f"maps 17 and 18, image {n + 1}: {error}")
+    print(f"maps 17 and 18: {refused} of {images} heads refused")
 
 
 def craniectomy(network, intensity: Intensity, template: Template, contrasts: int) -> None:
@@ -256,7 +272,7 @@ def main() -> None:
         )
         if number == 19:
             craniectomy(network, model.manifest.intensity, template, max(3, given.contrasts // 2))
-    least_ventricles(network, data, given.contrasts)
+    refused_heads(network, data, given.contrasts)
     if given.skip_real:
         return
     mr = Acquisition(Modality.MR, HuStatus.NOT_CT, "a template")

@@ -16,7 +16,8 @@ from medrecon.outputs.run import sha256_of_file
 from medrecon.recorder import Progress, silent
 
 if TYPE_CHECKING:
-    from medrecon.train import Case, Machine, Split
+    from medrecon.models.store import InstalledModel
+    from medrecon.train import Case, Machine, Split, TrainOptions
     from medrecon.train.synthetic import Template
 
 # Of the maps that train `head`, those that give weights and those that give the curve.
@@ -98,6 +99,9 @@ def train_head(
     if command:
         recipe = replace(recipe, training=replace(recipe.training, command=command))
     recipe = replace(recipe, cases=digest_of(split))
+    begun_with = None if start is None else find(start)
+    if begun_with is not None:
+        recipe = with_fresh_images(recipe, begun_with)
     total = len(split.train) + len(split.validation)
     templates: list[Template] = []
     for case in (*split.train, *split.validation):
@@ -109,11 +113,19 @@ def train_head(
         recipe,
         output=output,
         machine=machine,
-        start=None if start is None else find(start),
+        start=begun_with,
         progress=lambda share: progress("train", share),
         begun=lambda: write_split(split, output),
     )
     return model.manifest.identity
+
+
+def with_fresh_images(recipe: TrainOptions, start: InstalledModel) -> TrainOptions:
+    """The recipe on made-up images that the weights it goes on from were not shown."""
+    from medrecon.train.synthetic import fresh_seeds
+
+    seeds = fresh_seeds(recipe.train_seeds, start.manifest.weights.sha256)
+    return replace(recipe, train_seeds=seeds)
 
 
 def read_head_template(case: Case) -> Template:

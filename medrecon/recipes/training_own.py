@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from medrecon.core import Label, LabelMap, Modality, Volume
 from medrecon.errors import UsageError
-from medrecon.recipes.training import digest_of, write_split
+from medrecon.recipes.training import digest_of, with_fresh_images, write_split
 from medrecon.recorder import Progress, silent
 
 if TYPE_CHECKING:
     from medrecon.core import Geometry
     from medrecon.models.manifest import Intensity
+    from medrecon.models.store import InstalledModel
     from medrecon.train import Augmentation, Case, Machine, SampleMaker, Split, TrainOptions
 
 DEFAULT_STEPS = 4000
@@ -140,7 +141,7 @@ def train_on_pairs(
     )
     recipe = replace(recipe, cases=digest_of(split, values))
     samples = on_network_grid(pair, recipe.sampling, recipe.labels, recipe.intensity)
-    return _run(samples, recipe, split, output, (machine, request.start, progress))
+    return _run(samples, recipe, split, output, (machine, begun_with(request), progress))
 
 
 def train_on_labels(
@@ -184,7 +185,17 @@ def train_on_labels(
     both = (Modality.MR, Modality.CT)
     recipe = replace(recipe, modalities=both, pool=24, renew_every=4)
     recipe = replace(recipe, cases=digest_of(split, values))
-    return _run(samples, recipe, split, output, (machine, request.start, progress))
+    start = begun_with(request)
+    if start is not None:
+        recipe = with_fresh_images(recipe, start)
+    return _run(samples, recipe, split, output, (machine, start, progress))
+
+
+def begun_with(request: TrainRequest) -> InstalledModel | None:
+    """The model whose weights a run begins with, if it names one."""
+    from medrecon.models.store import find
+
+    return None if request.start is None else find(request.start)
 
 
 def recipe_for(
@@ -264,9 +275,8 @@ def _run(
     recipe: TrainOptions,
     split: Split,
     output: Path,
-    how: tuple[Machine | None, str | None, Progress],
+    how: tuple[Machine | None, InstalledModel | None, Progress],
 ) -> str:
-    from medrecon.models.store import find
     from medrecon.train import train, write_bundle
 
     machine, start, progress = how
@@ -275,7 +285,7 @@ def _run(
         recipe,
         output=output,
         machine=machine,
-        start=None if start is None else find(start),
+        start=start,
         progress=lambda share: progress("train", share),
         begun=lambda: write_split(split, output),
     )

@@ -9,6 +9,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's own short name
 
 from medrecon.core import SoftField
 from medrecon.errors import ModelUntrustedError
+from medrecon.segmentation.ellipsoid import Ellipsoid, places_mm
 
 # mL. Less than this of a brain is not worth a mesh even where a scan ends early; more is
 # no skull's content.
@@ -18,11 +19,14 @@ LONGEST_BRAIN_MM = 220.0
 # A brain's surface lies within this of bone, but for its base, its cut ends and windows.
 NEAR_BONE_MM = 12.0
 LEAST_NEAR_BONE = 0.5
-# Of a brain as large as this the middle is in the image, and ventricles with it. In 20 made-up
-# heads the network found 8 mL in one and 18 or more in the others, in legs 10 mL or less.
-WITH_VENTRICLES_ML = 700.0
+# Of a brain as large as this the middle is in the image, and ventricles with it.
+MOSTLY_THERE_ML = 700.0
 LEAST_VENTRICLES_ML = 10.0
-MOST_PLACES = 100_000
+# Then it is nearly an ellipsoid too, and its ventricles lie around the middle: within this of
+# the way to the ellipsoid's surface. Real heads have 0.95 and 0.9 of it, legs 0.89 and 0.8 or less.
+LEAST_OF_ELLIPSOID = 0.9
+MIDDLE = 0.6
+LEAST_IN_MIDDLE = 0.8
 NO_HEAD = "the image shows no head that model head understands"
 
 
@@ -39,9 +43,10 @@ def require_head(fields: Sequence[SoftField]) -> None:
     Raises
     ------
     ModelUntrustedError
-        If there is no brain of a possible size and length, it has no ventricles though it is large,
-        or less than half of its surface has bone beside it: the image shows no head, or
-        the network does not understand it.
+        If there is no brain of a possible size and length; if it is large and has not a
+        brain's shape, no ventricles or ventricles elsewhere than in its middle; or if less
+        than half of its surface has bone beside it: the image shows no head, or the network
+        does not understand it.
     """
     by_name = {f.label.name: f for f in fields}
     brain, skull = by_name.get("brain"), by_name.get("skull")
@@ -54,39 +59,47 @@ def require_head(fields: Sequence[SoftField]) -> None:
             f"{NO_HEAD}: a brain of {size_ml:.0f} mL, "
             f"{LEAST_BRAIN_ML:.0f} to {MOST_BRAIN_ML:.0f} expected"
         )
-    length_mm = _length_mm(brain)
-    if length_mm > LONGEST_BRAIN_MM:
+    ventricles = by_name.get("ventricles")
+    shape = Ellipsoid.of([brain] if ventricles is None else [brain, ventricles])
+    if shape.length_mm > LONGEST_BRAIN_MM:
         raise ModelUntrustedError(
-            f"{NO_HEAD}: a brain {length_mm:.0f} mm long, "
+            f"{NO_HEAD}: a brain {shape.length_mm:.0f} mm long, "
             f"{LONGEST_BRAIN_MM:.0f} mm at most expected"
         )
-    ventricles_ml = _volume_ml(by_name["ventricles"]) if "ventricles" in by_name else 0.0
-    if size_ml >= WITH_VENTRICLES_ML and ventricles_ml < LEAST_VENTRICLES_ML:
-        raise ModelUntrustedError(
-            f"{NO_HEAD}: ventricles of {ventricles_ml:.0f} mL in a brain of {size_ml:.0f} mL, "
-            f"at least {LEAST_VENTRICLES_ML:.0f} mL expected"
-        )
+    if size_ml >= MOSTLY_THERE_ML:
+        _require_whole(shape, size_ml, ventricles)
     share = near_bone(brain, skull)
     if share < LEAST_NEAR_BONE:
         raise ModelUntrustedError(
-            f"{NO_HEAD}: {100 * share:.0f} % of the brain's surface has bone within "
+            f"{NO_HEAD}: {int(100 * share)} % of the brain's surface has bone within "
             f"{NEAR_BONE_MM:.0f} mm, at least {100 * LEAST_NEAR_BONE:.0f} % expected "
             "(a brain whose skull was taken away in the image: --force-model)"
         )
 
 
+def _require_whole(shape: Ellipsoid, size_ml: float, ventricles: SoftField | None) -> None:
+    """Refuse what is as large as a brain without its shape, or its ventricles in the middle."""
+    ventricles_ml = 0.0 if ventricles is None else _volume_ml(ventricles)
+    if ventricles is None or ventricles_ml < LEAST_VENTRICLES_ML:
+        raise ModelUntrustedError(
+            f"{NO_HEAD}: ventricles of {ventricles_ml:.0f} mL in a brain of {size_ml:.0f} mL, "
+            f"at least {LEAST_VENTRICLES_ML:.0f} mL expected"
+        )
+    if shape.share_filled < LEAST_OF_ELLIPSOID:
+        raise ModelUntrustedError(
+            f"{NO_HEAD}: a brain that fills {int(100 * shape.share_filled)} % of its ellipsoid, "
+            f"at least {100 * LEAST_OF_ELLIPSOID:.0f} % expected"
+        )
+    central = float((shape.radius(places_mm(ventricles)) < MIDDLE).mean())
+    if central < LEAST_IN_MIDDLE:
+        raise ModelUntrustedError(
+            f"{NO_HEAD}: {int(100 * central)} % of the ventricles lie in the brain's middle, "
+            f"at least {100 * LEAST_IN_MIDDLE:.0f} % expected"
+        )
+
+
 def _volume_ml(field: SoftField) -> float:
     return float(np.count_nonzero(field.values > 0) * field.grid.voxel_volume_mm3 / 1000)
-
-
-def _length_mm(field: SoftField) -> float:
-    """Longest axis of the ellipsoid that has the field's moments of inertia."""
-    index = np.argwhere(field.values > 0) + np.asarray(field.start)
-    mm = field.grid.mm_from_index(index[:: 1 + len(index) // MOST_PLACES])
-    if len(mm) < 2:
-        return 0.0
-    # A solid ellipsoid's variance along an axis is a fifth of the half axis squared.
-    return float(2 * np.sqrt(5 * np.linalg.eigvalsh(np.cov(mm.T))[-1]))
 
 
 def near_bone(brain: SoftField, skull: SoftField) -> float:

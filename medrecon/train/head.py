@@ -38,6 +38,9 @@ HEAD_STEPS = 40_000
 # layer is linear: with one, image and surroundings met in nothing but a sum), one at 5.
 HEAD_FEATURES = (8, 8, 32, 16, 64, 96, 128, 128)
 HEAD_STRIDES = (1, 1, 2, 1, 2, 2, 2)
+# Two and a half times cheaper than a whole patch: more images in the same time, of most of what
+# a head has around each place. The run ends on whole patches.
+HEAD_EARLY_PATCH = (48, 64, 48)
 # Brain and ventricles differ by a hundredth of a CT's range: they must be seen apart.
 HEAD_INTENSITY = Intensity(IntensityKind.EQUALISED, low=0.5, high=99.5)
 # Every seed from here on makes its image from a map that is not trained on.
@@ -109,7 +112,10 @@ def head_recipe(steps: int = HEAD_STEPS, minutes: float | None = None) -> TrainO
             mirror=(0,),
         ),
         pool=24,
-        renew_every=4,
+        renew_every=3,
+        early_patch=HEAD_EARLY_PATCH,
+        # One head's ventricles are five times another's.
+        calibration=0,
         licences=Licences("Apache-2.0", "Apache-2.0"),
         training=Training(
             "images synthesised from label maps 01 to 18 of the SynthSeg project "

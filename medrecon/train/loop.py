@@ -28,10 +28,6 @@ from medrecon.train.validate import logits_of, validation_dice
 
 Progress = Callable[[float], None]
 
-# Samples on which volumes are made right: enough that a label's volume is known to the
-# fraction of a percent that one person's differs from another's.
-CALIBRATION_SAMPLES = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -129,7 +125,8 @@ def _train(
         pool = SamplePool(samples, options.pool + SAMPLES_AHEAD, helpers)
         _take_steps(state, pool, held_out, options, (output, how))
     state.save(output, recipe_key(options))
-    state.average = _calibrated(state, samples, options)
+    if options.calibration:
+        state.average = _calibrated(state, samples, options)
     return write_model(state.average, held_out.dice(state), options, output)
 
 
@@ -172,7 +169,7 @@ def _calibrated(
     state: TrainState, samples: SampleMaker, options: TrainOptions
 ) -> dict[str, torch.Tensor]:
     """The averaged weights, their volumes right on the last training seeds."""
-    seeds = options.train_seeds[-CALIBRATION_SAMPLES:]
+    seeds = options.train_seeds[-options.calibration :]
     pool = SamplePool(samples, len(seeds))
     device = next(state.network.parameters()).device
     network = build_network(options.network, state.average).to(device)

@@ -142,6 +142,13 @@ class TrainOptions:
         Save float16 weights.
     modalities, intended_use, licences, training, body_parts
         As in the manifest.
+    calibration : int
+        Samples on which each label's volume is made right in the end; 0: none. Where the
+        samples differ more from one another than they are off together, it helps nobody.
+    early_patch : tuple of int or None
+        Voxels of the patches of a run's first `early_share`: smaller ones cost less, so that
+        more images are seen in the same time. None: all are as `sampling` says.
+    early_share : float
     present_only : bool
         Whether the Dice part of the loss counts only labels that a patch holds
         (`losses.present_dice_ce`).
@@ -185,6 +192,9 @@ class TrainOptions:
     modalities: tuple[Modality, ...] = (Modality.CT,)
     intended_use: IntendedUse = IntendedUse.RESEARCH
     body_parts: tuple[str, ...] = ()
+    calibration: int = 8
+    early_patch: tuple[int, int, int] | None = None
+    early_share: float = 0.7
     present_only: bool = False
     start: str = ""
     cases: str = ""
@@ -210,7 +220,8 @@ class TrainOptions:
             )
         if self.sampling.spacing_mm is None:
             raise UsageError("training needs a spacing in mm")
-        _require_divisible(self.sampling.patch, self.network)
+        for patch in (self.sampling.patch, self.early_patch or self.sampling.patch):
+            _require_divisible(patch, self.network)
 
 
 def _require_divisible(patch: tuple[int, int, int], network: NetworkSpec) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from medrecon.models.intensity import normalise
-from medrecon.train.augment import PatchGrid, draw_patch
+from medrecon.train.augment import Patch, PatchGrid, draw_patch
 from medrecon.train.losses import Loss
 from medrecon.train.options import Schedule, TrainOptions
 from medrecon.train.samples import RELATIVE, Sample, SamplePool
@@ -51,7 +51,8 @@ def take_step(
     schedule = options.schedule
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, schedule, state.elapsed_s)
-    patches = [draw(pool, options, state.step, n) for n in range(schedule.batch)]
+    shape = patch_shape(options, share_done(state.step, schedule, state.elapsed_s))
+    patches = [draw(pool, options, shape, (state.step, n)) for n in range(schedule.batch)]
     device = next(state.network.parameters()).device
     image = torch.from_numpy(np.stack([_normalised(p, options) for p in patches]))
     target = torch.from_numpy(np.stack([p.target for p in patches]).astype(np.int64))
@@ -92,22 +93,35 @@ def supervised(loss: Loss, result: object, target: torch.Tensor) -> torch.Tensor
     return total / sum(2.0**-number for number in range(len(levels)))
 
 
-def draw(pool: SamplePool, options: TrainOptions, step: int, number: int) -> Sample:
-    """The patch of a step: seed, place and changes follow from its number alone."""
-    rng = np.random.default_rng([options.seed, step, number])
+def patch_shape(options: TrainOptions, share: float) -> Patch:
+    """Voxels of a patch when that share of a run is done."""
+    early = options.early_patch
+    return early if early is not None and share < options.early_share else options.sampling.patch
+
+
+def draw(pool: SamplePool, options: TrainOptions, shape: Patch, which: tuple[int, int]) -> Sample:
+    """The patch of a step: seed, place and changes follow from the two numbers alone.
+
+    Parameters
+    ----------
+    which : (int, int)
+        The step, and the patch's place in its batch.
+    """
+    step, _ = which
+    rng = np.random.default_rng([options.seed, *which])
     seeds = options.train_seeds
     newest = min(len(seeds), options.pool // 2 + step // options.renew_every)
     oldest = max(0, newest - options.pool)
     pool.expect(seeds[max(newest - 1, 0) : newest + SAMPLES_AHEAD])
     sample = pool[seeds[int(rng.integers(oldest, max(newest, 1)))]]
-    return draw_patch(sample, patch_grid(options), options.augmentation, rng)
+    return draw_patch(sample, patch_grid(options, shape), options.augmentation, rng)
 
 
-def patch_grid(options: TrainOptions) -> PatchGrid:
+def patch_grid(options: TrainOptions, shape: Patch) -> PatchGrid:
     """What patches are cut to; around a normalised image lies 0, as inference pads it."""
     around = 0.0 if options.intensity.kind in RELATIVE else None
     spacing = options.sampling.spacing_mm or (1.0, 1.0, 1.0)
-    return PatchGrid(options.sampling.patch, spacing, around)
+    return PatchGrid(shape, spacing, around)
 
 
 def _normalised(

@@ -163,6 +163,28 @@ def made_up_samples(
     return sample
 
 
+def fresh_seeds(seeds: range, weights_sha256: str) -> range:
+    """Seeds of a run that goes on from some weights: of images that those did not learn from.
+
+    A run takes its seeds from the first on. One that goes on from its weights and began there
+    too would be shown the same images again, and learn them by heart: `head` had a Dice of 0.57
+    for ventricles in images it had been trained on, of 0.51 in others of the same maps.
+
+    Parameters
+    ----------
+    seeds : range
+        Of all images that may be made; many more than a run takes.
+    weights_sha256 : str
+        Of the weights it goes on from, hexadecimal.
+
+    Returns
+    -------
+    range
+        From somewhere in the first half on; another place for other weights.
+    """
+    return seeds[int(weights_sha256[:12], 16) % max(1, len(seeds) // 2) :]
+
+
 def _changed(template: Template, shape: Shape, rng: np.random.Generator) -> Template:
     """The template with less of a body; nothing is drawn where nothing is to change."""
     if shape.narrow and rng.random() < 0.5:

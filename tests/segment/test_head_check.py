@@ -58,12 +58,22 @@ def test_a_part_of_a_brain_needs_no_ventricles():
             [long_brain(), ball("skull", 72, 80), ball("ventricles", -1, 20)],
             "a brain 2[23]. mm long, 220 mm at most",
         ),
+        # Muscles around a bone, which a network calls one brain.
+        (
+            [ball("brain", 40, 70), ball("skull", 72, 80), ball("ventricles", -1, 20)],
+            "fills 70 % of its ellipsoid, at least 90 %",
+        ),
+        # Something dark at the edge of a muscle.
+        (
+            [ball("brain", -1, 68), ball("skull", 72, 80), ball("ventricles", -1, 20, 42.0)],
+            "[1-6]. % of the ventricles lie in the brain's middle, at least 80 %",
+        ),
         # A liver beside a spine: little of its surface has bone near.
         (
             [
                 ball("brain", -1, 60, 20.0),
                 ball("skull", -1, 15, -70.0),
-                ball("ventricles", -1, 20),
+                ball("ventricles", -1, 20, 20.0),
             ],
             "% of the brain's surface",
         ),

@@ -13,7 +13,14 @@ from medrecon.train.appearance import Contrast, draw_contrast
 from medrecon.train.artefacts import Artefacts
 from medrecon.train.head import HEAD_SYNTHESIS, VALIDATION_SEEDS, head_recipe
 from medrecon.train.head_maps import CHANNEL, CT_HU, TISSUES, head_template
-from medrecon.train.synthetic import Shape, Synthesis, Template, made_up_samples, synthesise
+from medrecon.train.synthetic import (
+    Shape,
+    Synthesis,
+    Template,
+    fresh_seeds,
+    made_up_samples,
+    synthesise,
+)
 from medrecon.train.templates import CodedMap, plain_templates, values_in
 
 STILL = Shape(0, 0, 0, 0, 0, (0,) * 6, (0,) * 6)
@@ -188,3 +195,17 @@ def test_the_head_recipe_trains_and_validates_on_different_seeds():
     assert recipe.validation_seeds == VALIDATION_SEEDS
     assert not set(recipe.validation_seeds) & {recipe.train_seeds[0], recipe.train_seeds[-1]}
     assert [x.name for x in recipe.labels][:3] == ["soft_tissue", "skull", "brain"]
+
+
+def test_a_run_that_goes_on_is_shown_other_images():
+    seeds = range(10, 1_000_010)
+    ends = [f"{n:064x}"[::-1] for n in range(1, 40)]
+    firsts = [fresh_seeds(seeds, sha).start for sha in ends]
+    assert len(set(firsts)) == len(ends)
+    assert all(10 <= first < 500_010 for first in firsts)
+    found = fresh_seeds(seeds, ends[0])
+    assert found.stop == seeds.stop
+    assert found.step == 1
+    assert found == fresh_seeds(seeds, ends[0])
+    # However few there are, some are left.
+    assert all(len(fresh_seeds(range(n), ends[5])) >= 1 for n in range(1, 6))

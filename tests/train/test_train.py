@@ -23,7 +23,7 @@ from medrecon.segmentation.unet import UnetSegmenter
 from medrecon.train import Augmentation, Schedule, phantom_recipe, train
 from medrecon.train.augment import PatchGrid, draw_patch
 from medrecon.train.samples import Sample, SamplePool, on_network_grid, prepare_sample
-from medrecon.train.step import learning_rate
+from medrecon.train.step import draw, learning_rate, patch_shape
 
 
 def short(steps: int = 6) -> Schedule:
@@ -101,11 +101,26 @@ def test_a_run_may_begin_with_another_models_weights(tmp_path: Path) -> None:
         ({"name": "Liver"}, "lower-case letters"),
         ({"labels": (Label(1, "../x"), Label(2, "y"))}, "a structure called"),
         ({"sampling": Sampling((3.0, 3.0, 3.0), "LPS", (13, 16, 16))}, "multiples of 4×4×4"),
+        ({"early_patch": (12, 14, 12)}, "a patch of 12×14×12 voxels; multiples of 4×4×4"),
     ],
 )
 def test_what_could_not_be_written_in_the_end_is_refused_before(change, words) -> None:
     with pytest.raises(UsageError, match=words):
         toy_options(**change)
+
+
+def test_a_run_may_begin_on_smaller_patches(tmp_path: Path) -> None:
+    options = toy_options(schedule=short(), early_patch=(12, 16, 12), early_share=0.5)
+    shapes = [patch_shape(options, share) for share in (0.0, 0.49, 0.5, 1.0)]
+    assert shapes == [(12, 16, 12), (12, 16, 12), (24, 24, 24), (24, 24, 24)]
+    pool = SamplePool(toy_samples(), 16)
+    patch = draw(pool, options, shapes[0], (3, 0))
+    assert patch.image.shape == patch.target.shape == (12, 16, 12)
+    # Three steps of six are others, so other weights come out than of a run on whole patches.
+    plain = train(toy_samples(), toy_options(schedule=short()), output=tmp_path / "plain")
+    early = train(toy_samples(), options, output=tmp_path / "early")
+    assert early.manifest.weights.sha256 != plain.manifest.weights.sha256
+    assert early.manifest.sampling.patch == (24, 24, 24)
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
