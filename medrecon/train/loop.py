@@ -64,7 +64,7 @@ def train(
 
     Each step depends only on the options and its own number: a run that was killed and
     started again takes the same steps as one that was not. The weights that are saved
-    are the exponential moving average, with a last bias that makes each label's volume
+    are the exponential moving average, if asked for with a last bias that makes each label's volume
     right on average (`calibrate`). With one thread two runs on one kind of processor
     give the same bytes, unless the schedule goes by minutes.
 
