@@ -117,7 +117,9 @@ def run() -> NoReturn:
     verbose = bool({"-v", "--verbose"} & set(sys.argv[1:]))
     _hush_libraries()
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        _write_out()
+        sys.exit(code)
     except _WrongUse as error:
         _explain(error, verbose)
     except MedreconError as error:
@@ -133,6 +135,14 @@ def run() -> NoReturn:
         kind = "BrokenPipeError" if isinstance(error, _PipeError) else type(error).__name__
         line = f"a bug in medrecon ({kind}); run again with -v and report it [internal]"
         _fail(line, BUG, verbose)
+
+
+def _write_out() -> None:
+    """Write what is still held back: at Python's own end a broken pipe would be exit 120."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise _PipeError from error
 
 
 def _nobody_reads() -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+# As a shell has it: what is written waits in a buffer.
+BUFFERED = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
 COMMAND = [sys.executable, "-c", "from medrecon_cli.main import run; run()"]
 ELSEWHERE = """
 import sys
@@ -19,15 +22,44 @@ main.run()
 """
 
 
+HELD_BACK = """
+import sys
+from medrecon_cli import main
+
+@main.app.command("held_back")
+def held_back():
+    print("not written before the end")
+
+sys.argv = ["medrecon", "held_back"]
+main.run()
+"""
+
+
 def test_a_reader_that_has_enough_is_no_error():
     program = subprocess.Popen(
-        [*COMMAND, "models", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "models", "list"],
+        env=BUFFERED,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     program.stdout.close()
     words = program.stderr.read()
     program.stderr.close()
     assert program.wait() == 0
     assert words == b""
+
+
+def test_nor_is_one_that_left_before_the_last_line_was_written():
+    program = subprocess.Popen(
+        [sys.executable, "-c", HELD_BACK],
+        env=BUFFERED,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    program.stdout.close()
+    words = program.stderr.read()
+    program.stderr.close()
+    assert (program.wait(), words) == (0, b"")
 
 
 def test_a_connection_that_breaks_is_said():
