@@ -35,31 +35,23 @@ main.run()
 """
 
 
-def test_a_reader_that_has_enough_is_no_error():
+def end_without_a_reader(*command: str) -> tuple[int, bytes]:
+    """Exit code and standard error of a program whose standard output nobody reads."""
     program = subprocess.Popen(
-        [*COMMAND, "models", "list"],
-        env=BUFFERED,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        command, env=BUFFERED, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     program.stdout.close()
     words = program.stderr.read()
     program.stderr.close()
-    assert program.wait() == 0
-    assert words == b""
+    return program.wait(), words
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    assert end_without_a_reader(*COMMAND, "models", "list") == (0, b"")
 
 
 def test_nor_is_one_that_left_before_the_last_line_was_written():
-    program = subprocess.Popen(
-        [sys.executable, "-c", HELD_BACK],
-        env=BUFFERED,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    program.stdout.close()
-    words = program.stderr.read()
-    program.stderr.close()
-    assert (program.wait(), words) == (0, b"")
+    assert end_without_a_reader(sys.executable, "-c", HELD_BACK) == (0, b"")
 
 
 def test_a_connection_that_breaks_is_said():
