@@ -114,7 +114,7 @@ def head_recipe(steps: int = HEAD_STEPS, minutes: float | None = None) -> TrainO
         pool=24,
         renew_every=3,
         early_patch=HEAD_EARLY_PATCH,
-        # One head's ventricles are five times another's.
+        # One head's ventricles are eleven times another's.
         calibration=0,
         licences=Licences("Apache-2.0", "Apache-2.0"),
         training=Training(
